@@ -1,0 +1,4 @@
+// See date.h beside it.
+#pragma once
+
+#include <date/date.h>

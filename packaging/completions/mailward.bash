@@ -1,0 +1,60 @@
+# bash completion for mailward(1)
+
+_mailward() {
+  local current previous words cword
+  _init_completion -n =: 2> /dev/null || {
+    current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
+  }
+  current=${words[cword]} previous=${words[cword-1]}
+  local common="--help -h --version --config --ledger --now --color --verbose -v --quiet -q"
+  local logs="--since --until --timezone --year --rules --threads --policy --limit --ban --local-domain --ignore --format"
+
+  # The command is the first word that is neither an option nor the value of one.
+  local command="" action="" i word
+  for ((i = 1; i < cword; i++)); do
+    word=${words[i]}
+    case $word in
+      --config | --ledger | --now | --color | --since | --until | --timezone | --year | --rules | --threads | --policy | --limit | --ban | \
+        --local-domain | --ignore | --format) ((i++)) ;;
+      -*) ;;
+      *) if [[ -z $command ]]; then command=$word; elif [[ -z $action ]]; then action=$word; fi ;;
+    esac
+  done
+
+  case $previous in
+    --color) COMPREPLY=($(compgen -W "auto always never" -- "$current")); return ;;
+    --format)
+      local formats="table plain counts csv json ndjson"
+      [[ $command == events ]] && formats="ndjson json"
+      [[ $command == explain ]] && formats="text json"
+      COMPREPLY=($(compgen -W "$formats" -- "$current")); return ;;
+    --policy) COMPREPLY=($(compgen -W "default strikes tries any" -- "$current") $(compgen -f -- "$current")); return ;;
+    --since | --until) COMPREPLY=($(compgen -W "90m 24h 7d" -- "$current")); return ;;
+    --timezone)
+      COMPREPLY=($(compgen -W "UTC $(cd /usr/share/zoneinfo 2> /dev/null && printf '%s ' [A-Z]*/*)" -- "$current")); return ;;
+    --rules) COMPREPLY=($(compgen -d -- "$current")); return ;;
+    --config | --ledger | --ignore) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --now | --year | --threads | --limit | --ban | --local-domain) return ;;
+  esac
+
+  local options=$common
+  case $command in
+    scan | events | explain) options+=" $logs" ;;
+    rules) [[ -n $action ]] && options+=" --rules" ;;
+  esac
+  if [[ $current == -* ]]; then
+    COMPREPLY=($(compgen -W "$options" -- "$current"))
+  elif [[ -z $command ]]; then
+    COMPREPLY=($(compgen -W "scan events explain rules help" -- "$current"))
+  elif [[ $command == rules && -z $action ]]; then
+    COMPREPLY=($(compgen -W "list check test" -- "$current"))
+  elif [[ $command == rules && $action == list ]]; then
+    COMPREPLY=($(compgen -W "$("${words[0]}" rules list 2> /dev/null | awk 'NR > 1 && NF == 0 { exit } NR > 1 { print $1 }')" -- "$current"))
+  elif [[ $command == explain && -z $action ]]; then
+    return  # an address
+  else
+    COMPREPLY=($(compgen -f -- "$current") $(compgen -W "journal:" -- "$current"))
+    compopt -o filenames 2> /dev/null
+  fi
+}
+complete -F _mailward mailward

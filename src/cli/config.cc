@@ -1,0 +1,251 @@
+#include "cli/config.h"
+
+#include <fmt/format.h>
+#include <toml++/toml.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+
+#include "base/instant.h"
+#include "cli/nearest.h"
+
+namespace mailward {
+namespace {
+
+constexpr uintmax_t kLargest = 1 << 20;  // bytes of a configuration file
+
+enum class Type { kString, kStrings, kInteger, kDuration, kPorts, kTable };
+
+struct Key {
+  std::string_view section;  // "" is the file itself
+  std::string_view name;
+  Type type;
+  std::string_view choices = "";        // of strings: by `|`; empty: any
+  int64_t least = 0, most = INT64_MAX;  // of integers
+};
+
+constexpr std::array<Key, 27> kKeys{{
+    {"", "input", Type::kTable},
+    {"", "judge", Type::kTable},
+    {"", "firewall", Type::kTable},
+    {"", "report", Type::kTable},
+    {"input", "files", Type::kStrings},
+    {"input", "timezone", Type::kString},
+    {"judge", "policy", Type::kString},
+    {"judge", "local_domains", Type::kStrings},
+    {"judge", "ignore", Type::kStrings},
+    {"judge", "brake", Type::kInteger, "", 1, 1'000'000'000},
+    {"firewall", "backend", Type::kString, "nftables|pf|crowdsec|command|none"},
+    {"firewall", "table", Type::kString},
+    {"firewall", "ports", Type::kPorts},
+    {"firewall", "command", Type::kTable},
+    {"firewall.command", "ban", Type::kStrings},
+    {"firewall.command", "unban", Type::kStrings},
+    {"report", "from", Type::kString},
+    {"report", "cc", Type::kString},
+    {"report", "preset", Type::kString, "classic|default"},
+    {"report", "template", Type::kString},
+    {"report", "resolver", Type::kString},
+    {"report", "zone", Type::kString},
+    {"report", "rdap_bootstrap", Type::kString},
+    {"report", "pause", Type::kDuration},
+    {"report", "max_age", Type::kDuration},
+    {"report", "daily_max", Type::kInteger, "", 0, 1'000'000'000},
+    {"report", "mask", Type::kStrings, "users"},
+}};
+
+std::vector<std::string_view> names_in(std::string_view section) {
+  std::vector<std::string_view> names;
+  for (const Key& key : kKeys) {
+    if (key.section == section) names.push_back(key.name);
+  }
+  return names;
+}
+
+const Key* find_key(std::string_view section, std::string_view name) {
+  const auto* at = std::find_if(kKeys.begin(), kKeys.end(),
+                                [&](const Key& key) { return key.section == section && key.name == name; });
+  return at == kKeys.end() ? nullptr : at;
+}
+
+std::string_view expectation(const Key& key) {
+  switch (key.type) {
+    case Type::kString:
+      return "a string";
+    case Type::kStrings:
+      return "a list of strings, [\"…\", \"…\"]";
+    case Type::kInteger:
+      return "a whole number";
+    case Type::kDuration:
+      return "a duration, \"90s\", \"15m\", \"24h\" or \"7d\"";
+    case Type::kPorts:
+      return "\"mail\", \"all\" or a list of port numbers";
+    case Type::kTable:
+      break;
+  }
+  return "a table, [name]";
+}
+
+class Reader {
+ public:
+  Reader(Config& config, const std::string& path) : config_(config), path_(path) {}
+
+  Result<void> read(const toml::table& table, const std::string& section) {
+    for (const auto& [name, node] : table) {
+      const Key* key = find_key(section, name.str());
+      if (!key) return unknown(name, section);
+      if (auto read = take(*key, node); !read) return read;
+    }
+    return {};
+  }
+
+ private:
+  std::unexpected<Error> refuse(const toml::source_region& where, std::string_view what) const {
+    return fail(fmt::format("{}:{}:{}: {}", path_, where.begin.line, where.begin.column, what));
+  }
+
+  std::unexpected<Error> unknown(const toml::key& name, std::string_view section) const {
+    const std::vector<std::string_view> known = names_in(section);
+    const std::string place = section.empty() ? "" : fmt::format(" in [{}]", section);
+    return refuse(name.source(), fmt::format("unknown key \"{}\"{}{}; known here: {}", name.str(), place,
+                                             did_you_mean(name.str(), known), fmt::join(known, ", ")));
+  }
+
+  std::unexpected<Error> wrong(const Key& key, const toml::node& node) const {
+    return refuse(node.source(), fmt::format("{} must be {}", key.name, expectation(key)));
+  }
+
+  Result<void> take(const Key& key, const toml::node& node) {
+    switch (key.type) {
+      case Type::kTable:
+        if (!node.is_table()) return wrong(key, node);
+        return read(*node.as_table(),
+                    key.section.empty() ? std::string(key.name) : fmt::format("{}.{}", key.section, key.name));
+      case Type::kString:
+        return take_string(key, node);
+      case Type::kStrings:
+        return take_strings(key, node);
+      case Type::kInteger:
+        return take_integer(key, node);
+      case Type::kDuration:
+        if (!node.is_string() || !parse_duration(node.as_string()->get())) return wrong(key, node);
+        return {};
+      case Type::kPorts:
+        return take_ports(key, node);
+    }
+    return {};
+  }
+
+  Result<void> take_string(const Key& key, const toml::node& node) {
+    if (!node.is_string()) return wrong(key, node);
+    const std::string& value = node.as_string()->get();
+    if (auto allowed = check_choice(key, node, value); !allowed) return allowed;
+    if (value.empty()) return refuse(node.source(), fmt::format("{} is empty; leave the key out instead", key.name));
+    if (key.section == "input" && key.name == "timezone") config_.timezone = value;
+    if (key.section == "judge" && key.name == "policy") config_.policy = value;
+    return {};
+  }
+
+  Result<void> take_strings(const Key& key, const toml::node& node) {
+    if (!node.is_array()) return wrong(key, node);
+    std::vector<std::string> values;
+    for (const toml::node& element : *node.as_array()) {
+      if (!element.is_string()) return wrong(key, element);
+      const std::string& value = element.as_string()->get();
+      if (auto allowed = check_choice(key, element, value); !allowed) return allowed;
+      if (value.empty()) return refuse(element.source(), fmt::format("{} holds an empty string", key.name));
+      values.push_back(value);
+    }
+    if (key.section == "input" && key.name == "files") config_.files = values;
+    if (key.section == "judge" && key.name == "local_domains") config_.local_domains = values;
+    if (key.section == "judge" && key.name == "ignore") config_.ignore = values;
+    return {};
+  }
+
+  Result<void> take_integer(const Key& key, const toml::node& node) {
+    if (!node.is_integer()) return wrong(key, node);
+    const int64_t value = node.as_integer()->get();
+    if (value < key.least || value > key.most) {
+      return refuse(node.source(), fmt::format("{} must be from {} to {}", key.name, key.least, key.most));
+    }
+    if (key.name == "brake") config_.brake = static_cast<uint64_t>(value);
+    return {};
+  }
+
+  Result<void> take_ports(const Key& key, const toml::node& node) {
+    if (node.is_string() && (node.as_string()->get() == "mail" || node.as_string()->get() == "all")) return {};
+    if (!node.is_array() || node.as_array()->empty()) return wrong(key, node);
+    for (const toml::node& element : *node.as_array()) {
+      const auto port = element.value_exact<int64_t>();
+      if (!port || *port < 1 || *port > 65535) return refuse(element.source(), "a port is a number from 1 to 65535");
+    }
+    return {};
+  }
+
+  Result<void> check_choice(const Key& key, const toml::node& node, std::string_view value) const {
+    if (key.choices.empty()) return {};
+    std::vector<std::string_view> choices;
+    for (std::string_view rest = key.choices; !rest.empty();) {
+      const size_t end = std::min(rest.find('|'), rest.size());
+      choices.push_back(rest.substr(0, end));
+      rest.remove_prefix(std::min(end + 1, rest.size()));
+    }
+    if (std::find(choices.begin(), choices.end(), value) != choices.end()) return {};
+    return refuse(node.source(), fmt::format("{} can't be \"{}\"{}; one of: {}", key.name, value,
+                                             did_you_mean(value, choices), fmt::join(choices, ", ")));
+  }
+
+  Config& config_;
+  const std::string& path_;
+};
+
+}  // namespace
+
+Result<Config> parse_config(std::string_view text, const std::string& path) {
+  Config config;
+  config.path = path;
+  try {
+    const toml::table table = toml::parse(text, path);
+    if (auto read = Reader(config, path).read(table, ""); !read) return std::unexpected(read.error());
+  } catch (const toml::parse_error& error) {
+    const auto& where = error.source().begin;
+    return fail(fmt::format("{}:{}:{}: {}", path, where.line, where.column, error.description()));
+  }
+  return config;
+}
+
+Result<Config> read_config(const std::string& path) {
+  std::ifstream file(path, std::ios::binary);
+  std::error_code ignored;
+  if (!file || std::filesystem::is_directory(path, ignored)) {
+    return fail(fmt::format("{}: can't be read; check the name and its permissions", path));
+  }
+  std::string text(kLargest + 1, '\0');
+  file.read(text.data(), static_cast<std::streamsize>(text.size()));
+  text.resize(static_cast<size_t>(file.gcount()));
+  if (text.size() > kLargest) return fail(fmt::format("{}: is larger than 1 MB: not a configuration file", path));
+  return parse_config(text, path);
+}
+
+std::string site_folder() {
+  if (::geteuid() == 0) return "/etc/mailward";
+  if (const char* folder = std::getenv("XDG_CONFIG_HOME"); folder && *folder == '/')
+    return std::string(folder) + "/mailward";
+  if (const char* home = std::getenv("HOME"); home && *home == '/') return std::string(home) + "/.config/mailward";
+  return "";
+}
+
+Result<Config> find_config(const std::string& given) {
+  if (!given.empty()) return read_config(given);
+  const std::string folder = site_folder();
+  const std::string path = folder + "/mailward.toml";
+  std::error_code ignored;
+  if (folder.empty() || !std::filesystem::exists(path, ignored)) return Config();
+  return read_config(path);
+}
+
+}  // namespace mailward

@@ -1,0 +1,54 @@
+// mailward events: prints each recognised event, one JSON object a line.
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <cstdlib>
+#include <memory>
+#include <utility>
+
+#include "cli/command.h"
+#include "cli/reading.h"
+#include "view/event_lines.h"
+
+namespace mailward {
+namespace {
+
+constexpr std::array<std::string_view, 2> kFormats{"ndjson", "json"};  // the same: one object a line
+
+// Kinds that are no event of anybody's are counted only.
+constexpr KindSet kAllEvents = ~(bit(EventKind::kNone) | bit(EventKind::kAmbiguous));
+
+Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
+  const Messages messages = globals.messages();
+  if (const auto format = choose_format(options.format, "ndjson", kFormats); !format)
+    return std::unexpected(format.error());
+  const auto settings = settle(globals, options);
+  if (!settings) return std::unexpected(settings.error());
+  auto inputs = open_inputs(*settings, messages);
+  if (!inputs) return std::unexpected(inputs.error());
+  const bool bar = ::isatty(STDOUT_FILENO) != 1;  // the lines themselves show that something goes on
+  if (auto locked = lock_in_now(*inputs, messages); !locked) return std::unexpected(locked.error());
+
+  ReadOptions reading = read_options(*settings);
+  reading.wanted = kAllEvents;
+  Output out(STDOUT_FILENO);
+  EventLines lines(inputs->logs.names);
+  const ReadFigures figures = read_logs(*inputs, reading, globals, bar, [&](std::span<const Event> batch) {
+    lines.write(batch, out);
+    if (out.trouble() != Output::Trouble::kNone)
+      std::_Exit(finish_output(out, messages, kDone));  // nobody takes the rest
+  });
+  return finish_output(out, messages, status_of(figures, inputs->logs));
+}
+
+}  // namespace
+
+Body declare_events(CLI::App& app, GlobalOptions& globals) {
+  auto options = std::make_shared<LogOptions>();
+  declare_files(app, *options);
+  declare_log_options(app, *options, "ndjson: one JSON object a line");
+  return [&globals, options] { return status_or_end(events(globals, *options), globals.messages()); };
+}
+
+}  // namespace mailward

@@ -1,0 +1,118 @@
+#include "cli/reading.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstring>
+#include <utility>
+
+#include "cli/progress.h"
+#include "cli/terminal.h"
+#include "log/lockdown.h"
+
+namespace mailward {
+namespace {
+
+// Text without a header has no time; a span of time would silently leave it all out.
+Outcome<void> refuse_span_without_times(const Settings& settings, const OpenedLogs& logs) {
+  if (!has_time(settings.since) && !has_time(settings.until)) return {};
+  for (const LogSet& set : logs.sets) {
+    for (const LogPart& part : set.parts) {
+      if (part.form != Form::kBare) continue;
+      return wrong_usage(fmt::format(
+          "{}: its lines have no time, so --since and --until can't be applied; leave them out", part.name));
+    }
+  }
+  return {};
+}
+
+bool is_standard_input(const LogPart& part) { return part.name == "-"; }
+
+void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
+  for (const LogSet& set : logs.sets) {
+    for (const LogPart& part : set.parts) {
+      messages.detail(fmt::format("{}: {}", part.name, name_of(part.form)));
+      if (is_standard_input(part) && ::isatty(STDIN_FILENO))
+        messages.note("reading standard input; end it with Ctrl-D");
+    }
+  }
+}
+
+}  // namespace
+
+Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) {
+  auto grammar = Grammar::load(settings.rule_folders);
+  if (!grammar) return failed(grammar.error().message);
+  Inputs inputs{std::move(*grammar), open_logs(settings.files)};
+  for (const std::string& sentence : inputs.logs.trouble) messages.error(sentence);
+  if (inputs.logs.sets.empty()) return failed("nothing could be read; name a mail log, or - for standard input");
+  if (auto fits = refuse_span_without_times(settings, inputs.logs); !fits) return std::unexpected(fits.error());
+  tell_what_is_read(inputs.logs, messages);
+  return inputs;
+}
+
+Outcome<void> lock_in_now(const Inputs& inputs, const Messages& messages) {
+  LockdownNeeds needs;
+  for (const LogSet& set : inputs.logs.sets) {
+    const bool journal = std::any_of(set.parts.begin(), set.parts.end(),
+                                     [](const LogPart& part) { return part.form == Form::kJournal; });
+    if (journal) needs.readable = {"/var/log/journal", "/run/log/journal"};
+  }
+  const auto locked = lock_in(needs);
+  if (!locked) return failed(locked.error().message);
+  messages.detail(*locked);
+  return {};
+}
+
+ReadOptions read_options(const Settings& settings) {
+  ReadOptions options;
+  options.zone = &settings.zone;
+  options.year = settings.year;
+  options.now = settings.now;
+  options.threads = settings.threads;
+  options.since = settings.since;
+  options.until = settings.until;
+  return options;
+}
+
+ReadFigures read_logs(Inputs& inputs, const ReadOptions& options, const GlobalOptions& globals, bool bar,
+                      const EventSink& take) {
+  const Messages messages = globals.messages();
+  const Surroundings around = surroundings_of(STDERR_FILENO);
+  Progress progress(bar && around.is_terminal && !messages.quiet() ? STDERR_FILENO : -1,
+                    screen_of(around, ColorChoice::kNever));
+  ReadFigures figures = read_events(inputs.logs.sets, inputs.grammar, options, take,
+                                    [&](uint64_t bytes, uint64_t total) { progress.show(bytes, total); });
+  progress.clear();
+  for (const std::string& sentence : figures.trouble) messages.error(sentence);
+  return figures;
+}
+
+InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs) {
+  InputReport input;
+  input.files = logs.names;
+  input.bytes = figures.bytes;
+  input.lines = figures.lines;
+  input.events = figures.events;
+  input.not_understood = figures.not_understood;
+  input.other_programs = figures.other_programs;
+  input.ambiguous = figures.ambiguous;
+  input.lost = figures.lost;
+  input.overlong = figures.overlong;
+  input.first = figures.first;
+  input.last = figures.last;
+  return input;
+}
+
+int status_of(const ReadFigures& figures, const OpenedLogs& logs) {
+  return figures.trouble.empty() && logs.trouble.empty() ? kDone : kFailed;
+}
+
+int finish_output(Output& out, const Messages& messages, int status) {
+  if (out.finish() != Output::Trouble::kWriteFailed) return status;
+  messages.error(fmt::format("standard output: {}; the results are not complete", std::strerror(out.error_number())));
+  return kFailed;
+}
+
+}  // namespace mailward

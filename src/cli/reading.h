@@ -1,0 +1,45 @@
+// From settings to events: opens everything, locks the process in, reads. The order is the point:
+// after open_inputs() nothing is opened any more, and before lock_in_now() no byte of a log is
+// looked at, but for the first ones of each file that tell its form.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "cli/outcome.h"
+#include "cli/settings.h"
+#include "grammar/grammar.h"
+#include "judge/report.h"
+#include "log/log_set.h"
+#include "session/event_stream.h"
+#include "view/output.h"
+
+namespace mailward {
+
+struct Inputs {
+  Grammar grammar;
+  OpenedLogs logs;
+};
+
+// Inputs that can't be opened are said and left out; none is left: a refusal.
+Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages);
+
+Outcome<void> lock_in_now(const Inputs& inputs, const Messages& messages);
+
+// Fills in what every command wants the same: zone, year, present, span, threads.
+ReadOptions read_options(const Settings& settings);
+
+// With a progress bar where standard error is a terminal; `bar` false: never. Says what could not be
+// read to its end.
+ReadFigures read_logs(Inputs& inputs, const ReadOptions& options, const GlobalOptions& globals, bool bar,
+                      const EventSink& take);
+
+InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs);
+
+// The exit status so far: was everything read?
+int status_of(const ReadFigures& figures, const OpenedLogs& logs);
+
+// Writes what is left and tells trouble with standard output; the exit status, `status` if all went well.
+int finish_output(Output& out, const Messages& messages, int status);
+
+}  // namespace mailward

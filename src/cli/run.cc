@@ -1,0 +1,163 @@
+#include "cli/run.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <clocale>
+#include <cstdio>
+#include <filesystem>
+#include <map>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/text.h"
+#include "cli/command.h"
+#include "cli/nearest.h"
+#include "cli/outcome.h"
+
+namespace mailward {
+namespace {
+
+constexpr const char* kAbout = "mailward reads mail logs, follows each session, and says who attacks.";
+constexpr const char* kExamples =
+    "For example:\n"
+    "  mailward scan                          this machine's mail log\n"
+    "  mailward scan /var/log/mail.log*       a whole set of rotated logs\n"
+    "  mailward explain 192.0.2.7             why that address, with its log lines\n"
+    "  mailward scan mail.log | xargs pfctl -t spammers -T add\n"
+    "\n"
+    "`mailward COMMAND --help` tells a command's options; mailward(1) tells everything.";
+
+// "mailward rules check"
+std::string full_name(const CLI::App& app) {
+  return app.get_parent() ? full_name(*app.get_parent()) + ' ' + app.get_name() : "mailward";
+}
+
+// CLI11's help in this program's words.
+class HelpText : public CLI::Formatter {
+ public:
+  HelpText() {
+    column_width(30);
+    label("Positionals", "Arguments");
+  }
+  std::string make_usage(const CLI::App* app, std::string) const override {
+    std::string words = "usage: " + full_name(*app);
+    if (!app->get_subcommands({}).empty()) return words + " COMMAND [OPTION...] [ARGUMENT...]\n";
+    words += " [OPTION...]";
+    for (const CLI::Option* argument : app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
+      const bool many = argument->get_expected_max() > 1;
+      const std::string name = argument->get_name(true) + (many ? "..." : "");
+      words += argument->get_required() ? ' ' + name : " [" + name + ']';
+    }
+    return words + '\n';
+  }
+  std::string make_help(const CLI::App* app, std::string name, CLI::AppFormatMode mode) const override {
+    std::string text = Formatter::make_help(app, name, mode);
+    for (size_t at; (at = text.find("\n\n\n")) != std::string::npos;) text.erase(at, 1);
+    while (text.ends_with("\n\n")) text.pop_back();
+    return text;
+  }
+};
+
+// CLI11's own words for a missing value speak of types and counts.
+std::string in_words(const CLI::ParseError& error) {
+  const std::string text = error.what();
+  if (error.get_name() != "ArgumentMismatch") return text;
+  return fmt::format("{} wants a value", text.substr(0, text.find(':')));
+}
+
+class Program {
+ public:
+  Program() : app_(kAbout, "mailward") {
+    app_.formatter(std::make_shared<HelpText>());
+    app_.require_subcommand(0, 1);
+    app_.allow_extras();
+    app_.footer(kExamples);
+    for (const Command& command : commands()) {
+      CLI::App* sub = app_.add_subcommand(std::string(command.name), std::string(command.summary));
+      sub->group("Commands");
+      sub->footer("");
+      sub->allow_extras();
+      bodies_[sub] = command.declare(*sub, globals_);
+      declare_globals(*sub, globals_);
+    }
+    declare_globals(app_, globals_);
+  }
+
+  int run(std::vector<std::string> words) {
+    // "mailward help scan" is "mailward scan --help".
+    if (!words.empty() && words.front() == "help") {
+      words.erase(words.begin());
+      words.push_back("--help");
+    }
+    try {
+      std::vector<std::string> backwards(words.rbegin(), words.rend());
+      app_.parse(backwards);
+    } catch (const CLI::CallForHelp&) {
+      return say(app_.help());
+    } catch (const CLI::CallForVersion&) {
+      return say(std::string("mailward ") + MAILWARD_VERSION + "\n");
+    } catch (const CLI::ParseError& error) {
+      return refuse(in_words(error));
+    }
+    CLI::App& chosen = selected();
+    if (const std::vector<std::string> left = app_.remaining(true); !left.empty())
+      return refuse(unknown(left.front(), chosen));
+    const bool complete = chosen.get_subcommands({}).empty();  // a command without commands of its own
+    if (complete) return bodies_.at(app_.get_subcommands().front())();
+    std::fputs(chosen.help().c_str(), stderr);
+    return kWrongUsage;
+  }
+
+ private:
+  CLI::App& selected() {
+    CLI::App* app = &app_;
+    while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
+    return *app;
+  }
+
+  static int say(const std::string& text) {
+    std::fputs(text.c_str(), stdout);
+    return std::fflush(stdout) == 0 ? kDone : kFailed;
+  }
+
+  int refuse(const std::string& what) {
+    return end_with({kWrongUsage, fmt::format("{}; see `{} --help`", what, full_name(selected()))},
+                    globals_.messages());
+  }
+
+  static std::string unknown(const std::string& word, const CLI::App& app) {
+    const std::string shown = for_terminal(word);
+    if (word.size() > 1 && word.front() == '-') {
+      std::vector<std::string> names;
+      for (const CLI::Option* option : app.get_options()) {
+        for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+      }
+      const std::vector<std::string_view> known(names.begin(), names.end());
+      return fmt::format("unknown option {}{}", shown, did_you_mean(word.substr(0, word.find('=')), known));
+    }
+    std::vector<std::string_view> known;
+    for (const CLI::App* sub : app.get_subcommands({})) known.push_back(sub->get_name());
+    if (known.empty()) return fmt::format("{} takes no argument '{}'", full_name(app), shown);
+    std::error_code ignored;
+    const bool is_log = !app.get_parent() && std::filesystem::exists(word, ignored);
+    return fmt::format("there is no command '{}'{}", shown,
+                       is_log ? " (to read that file: mailward scan " + shown + ")" : did_you_mean(word, known));
+  }
+
+  GlobalOptions globals_;
+  CLI::App app_;
+  std::map<const CLI::App*, Body> bodies_;
+};
+
+}  // namespace
+
+int run(int argc, char** argv) {
+  // Which characters the terminal can show. Nothing else of the locale is used: figures and times
+  // look the same everywhere.
+  std::setlocale(LC_CTYPE, "");
+  return Program().run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+}
+
+}  // namespace mailward

@@ -1,0 +1,31 @@
+// `mailward rules check`: everything that must hold of rules before they are believed. The proof
+// (prove.h), evidence for closed alphabets, a sample for each rule.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "grammar/grammar.h"
+#include "grammar/prove.h"
+
+namespace mailward {
+
+struct ProgramCheck {
+  std::string daemon, program;
+  size_t rules = 0;
+  std::vector<Finding> findings;  // point into the grammar's rules
+};
+
+struct CheckReport {
+  std::vector<ProgramCheck> programs;
+  std::vector<std::string> complaints;  // "rules/x.toml:12: rule `y` has no sample"
+  bool sound() const;
+};
+
+// `only`: names of daemons; empty: all. Takes up to seconds.
+CheckReport check_rules(const Grammar& grammar, const std::vector<std::string>& only = {});
+
+// A finding for a person: the sentence, the witness with the bytes that each reading marks.
+std::string describe(const Finding& finding);
+
+}  // namespace mailward

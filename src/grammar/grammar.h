@@ -1,0 +1,98 @@
+// All rules, compiled: from a program's name and a message to what the message tells.
+// Immutable after loading; may be used by many threads.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <mutex>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/event.h"
+#include "base/result.h"
+#include "grammar/rule_file.h"
+#include "grammar/tree.h"
+
+namespace mailward {
+
+inline constexpr size_t kAttemptClasses = 4;  // of one group of programs
+inline constexpr uint8_t kNoAttempt = 0xff;
+
+// What a rule says, without its text: all that the stations behind need of it.
+struct RuleMeaning {
+  const Rule* rule = nullptr;
+  EventKind kinds[2] = {EventKind::kNone, EventKind::kNone};
+  AddressFrom address = AddressFrom::kNobody;
+  SessionAct session = SessionAct::kNone;
+  KeyKind key = KeyKind::kNone;
+  uint8_t attempt = kNoAttempt;  // number of the class within its group
+  bool hint = false;
+  bool unknown_user = false;
+  bool silent = false;  // no event and no session: nothing is to be done
+  uint32_t count = 1;
+  std::vector<std::pair<Fact, std::string>> constants;
+};
+
+// The rules of one program, by rank (rule_file.h: main, fallback, ambiguous).
+struct ProgramRules {
+  std::string daemon;
+  std::string name;
+  uint32_t group = 0;  // programs that share sessions have the same number
+  std::string service;
+  struct Rank {
+    std::vector<TreePattern> patterns;
+    std::vector<RuleMeaning> meanings;  // by Match::rule
+    Tree tree;
+  };
+  std::vector<Rank> ranks;  // trees are made by prepare()
+
+  // Makes the trees; any thread may call it, any number of times. explain() needs it.
+  Result<void> prepare();
+
+  // Which rule explains [begin, end)? Null: none. kMessagePadding bytes after `end` must be readable.
+  const RuleMeaning* explain(const char* begin, const char* end, Match& m) const {
+    for (const Rank& rank : ranks)
+      if (rank.tree.match(begin, end, m)) return &rank.meanings[m.rule];
+    return nullptr;
+  }
+
+ private:
+  std::once_flag once_;
+  std::string trouble_;
+};
+
+class Grammar {
+ public:
+  // Reads every *.toml of the folders, by name; a file of a later folder that has the daemon of an
+  // earlier file adds to it. Errors name file and line. Trees are made when a program's name is first
+  // looked up: most logs hold a few programs only.
+  static Result<Grammar> load(std::span<const std::string> folders);
+  static Result<Grammar> compile(std::vector<RuleFile> files);
+  // Makes all trees now, so that a rule that can't be compiled is told before anything is read.
+  Result<void> prepare_all() const;
+
+  struct Found {
+    const ProgramRules* rules = nullptr;  // null: a program without rules
+    std::string_view service;             // into `program`, or into the rules
+  };
+  // By the name in a record's header. Not fast: remember the answer. A program whose rules can't be
+  // compiled ends the process with a sentence: its rule file is broken, and skipping it would hide attacks.
+  Found find(std::string_view program) const;
+
+  const std::vector<std::unique_ptr<ProgramRules>>& programs() const { return programs_; }
+  const std::vector<std::unique_ptr<RuleFile>>& files() const { return files_; }
+
+ private:
+  struct Pattern_ {
+    std::string glob;
+    ProgramRules* rules;
+  };
+  std::vector<std::unique_ptr<RuleFile>> files_;
+  std::vector<std::unique_ptr<ProgramRules>> programs_;
+  std::vector<Pattern_> names_;
+};
+
+}  // namespace mailward

@@ -1,0 +1,87 @@
+// Rule files: one TOML file a daemon (docs/rule-language.md), read and checked for form. What the
+// patterns mean together is the compiler's (tree.h) and the prover's (prove.h) business.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <utility>
+#include <vector>
+
+#include "base/event.h"
+#include "base/result.h"
+#include "grammar/pattern.h"
+
+namespace mailward {
+
+enum class SessionAct : uint8_t { kNone, kOpen, kIn, kEnd, kWait };
+enum class KeyKind : uint8_t { kNone, kPid, kSession, kQueue };
+enum class AddressFrom : uint8_t { kLine, kSession, kNobody };
+
+// What a sample must give: event (empty: none) and facts by name.
+struct Expectation {
+  std::string event;
+  std::map<std::string, std::string> facts;
+};
+
+struct Sample {
+  std::string line;
+  std::string version;
+  Expectation gives;
+  int at_line = 0;  // in the rule file
+};
+
+struct Rule {
+  std::string name;
+  std::vector<std::string> programs;  // names of the file's programs; never empty
+  std::string text;                   // the pattern as written
+  Pattern pattern;
+  std::vector<EventKind> events;      // at most two; empty: known, tells nothing
+  AddressFrom address = AddressFrom::kNobody;
+  SessionAct session = SessionAct::kNone;
+  KeyKind key = KeyKind::kNone;
+  std::string attempt;
+  bool hint = false;
+  bool unknown_user = false;
+  bool fallback = false;
+  uint32_t count = 1;
+  std::map<std::string, std::string> constants;
+  std::vector<Sample> samples;
+  int at_line = 0;
+};
+
+struct Program {
+  std::string name;
+  std::vector<std::string> match;  // `*` stands for any text without a slash
+  std::string group;
+  std::string service;
+};
+
+struct NegativeSample {
+  std::string program, line, not_address, why;
+  int at_line = 0;
+};
+
+struct Story {
+  std::string name;
+  std::vector<std::string> lines;
+  std::vector<Expectation> gives;
+  int at_line = 0;
+};
+
+struct RuleFile {
+  std::string path;
+  std::string daemon, versions, about, evidence;
+  std::vector<Program> programs;
+  PatternScope scope;
+  std::vector<Rule> rules;
+  std::vector<NegativeSample> negatives;
+  std::vector<Story> stories;
+};
+
+// Errors: "rules/x.toml:12:3: …". `path` is only used in messages.
+Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path);
+Result<RuleFile> read_rule_file(const std::string& path);
+
+}  // namespace mailward

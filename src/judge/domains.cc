@@ -1,0 +1,72 @@
+#include "judge/domains.h"
+
+#include <algorithm>
+
+namespace mailward {
+namespace {
+
+constexpr size_t kLongestDomain = 255;  // RFC 1035, 2.3.4; longer ones are nobody's
+constexpr size_t kMostDomains = 20'000;
+
+char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
+
+std::string lowered(std::string_view text) {
+  std::string out(text);
+  std::transform(out.begin(), out.end(), out.begin(), lower);
+  return out;
+}
+
+}  // namespace
+
+LoginName split_login(std::string_view name) {
+  const size_t at = name.rfind('@');
+  if (at == std::string_view::npos || at == 0) return {name, {}};
+  std::string_view domain = name.substr(at + 1);
+  if (domain.ends_with('.')) domain.remove_suffix(1);
+  if (domain.empty()) return {name, {}};
+  return {name.substr(0, at), domain};
+}
+
+Domains::Domains(const std::vector<std::string>& configured) : let_in_(kFirstDomain, false) {
+  for (std::string_view domain : configured) {
+    if (domain.starts_with('@')) domain.remove_prefix(1);
+    if (domain.ends_with('.')) domain.remove_suffix(1);
+    if (!domain.empty()) configured_.insert(lowered(domain));
+  }
+}
+
+Domains::Reading Domains::read(std::string_view name, bool logged_in) {
+  if (name.empty()) return {kNoName, 0};
+  const LoginName parts = split_login(name);
+  if (parts.domain.empty()) return {kBare, user_hash(name)};
+  const uint16_t domain = classify(parts.domain, logged_in);
+  return {domain, user_hash(domain == kLocal ? parts.local : name)};
+}
+
+uint16_t Domains::classify(std::string_view domain, bool logged_in) {
+  if (domain.size() > kLongestDomain) return kForeign;
+  char low[kLongestDomain];
+  std::transform(domain.begin(), domain.end(), low, lower);
+  const std::string_view key(low, domain.size());
+  if (!learns()) return configured_.contains(key) ? kLocal : kForeign;
+  auto at = table_.find(key);
+  if (at == table_.end()) {
+    // Names that attackers make up may fill the table, but not keep a domain out that has users.
+    if (table_.size() >= (logged_in ? 2 * kMostDomains : kMostDomains)) return kUndecided;
+    at = table_.emplace(key, static_cast<uint16_t>(let_in_.size())).first;
+    let_in_.push_back(false);
+  }
+  if (logged_in) learned_ = let_in_[at->second] = true;
+  return at->second;
+}
+
+uint32_t Domains::user_hash(std::string_view name) {
+  uint64_t h = 0x9e3779b97f4a7c15ULL ^ name.size();
+  for (const char c : name) h = (h ^ static_cast<unsigned char>(lower(c))) * 0x100000001b3ULL;
+  h ^= h >> 32;
+  h *= 0xd6e8feb86659fd93ULL;
+  const auto hash = static_cast<uint32_t>(h >> 32);
+  return hash == 0 ? 1 : hash;
+}
+
+}  // namespace mailward

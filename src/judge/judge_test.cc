@@ -1,0 +1,648 @@
+// The judge against a slow, obviously right one, on random events in random orders of arrival; and
+// tables for what each condition of a policy means.
+#include "judge/judge.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <array>
+#include <map>
+#include <random>
+#include <set>
+
+#include "judge/domains.h"
+
+namespace mailward {
+namespace {
+
+using std::string;
+using testing::ElementsAre;
+using testing::IsEmpty;
+using testing::UnorderedElementsAre;
+
+constexpr int64_t kHour = 3'600'000'000;
+constexpr int64_t kDay = 24 * kHour;
+constexpr int64_t kBegin = 1'772'409'600'000'000;  // 2026-03-02
+
+struct Told_ {  // an event that owns its name
+  int64_t time;
+  string address;
+  EventKind kind;
+  string user;
+  uint32_t count = 1;
+  bool unknown = false;
+};
+
+Event event_of(const Told_& t) {
+  Event e;
+  e.time = t.time == INT64_MIN ? kNoInstant : Instant(Duration(t.time));
+  e.address = *parse_address(t.address);
+  e.kind = t.kind;
+  e.count = t.count;
+  e.unknown_user = t.unknown;
+  e.facts[static_cast<size_t>(Fact::kUser)] = t.user;
+  return e;
+}
+
+// ---------------------------------------------------------------- the oracle
+
+string canonical_user(const string& user, const std::vector<string>& local) {
+  string low = user;
+  std::transform(low.begin(), low.end(), low.begin(),
+                 [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; });
+  const size_t at = low.rfind('@');
+  if (at != string::npos && at > 0 && std::find(local.begin(), local.end(), low.substr(at + 1)) != local.end())
+    return low.substr(0, at);
+  return low;
+}
+
+string domain_of(const string& user) {
+  const string low = canonical_user(user, {});
+  const size_t at = low.rfind('@');
+  return at == string::npos || at == 0 ? "" : low.substr(at + 1);
+}
+
+struct Oracle {
+  const JudgeConfig& config;
+  const std::vector<Told_>& events;
+  std::set<string> local;
+
+  Oracle(const JudgeConfig& c, const std::vector<Told_>& e) : config(c), events(e) {
+    local.insert(c.local_domains.begin(), c.local_domains.end());
+    if (local.empty())
+      for (const Told_& t : events)
+        if (t.kind == EventKind::kAuthOk && !domain_of(t.user).empty()) local.insert(domain_of(t.user));
+  }
+
+  static Network one_address(const Policy& p, const string& a) {
+    return network_of(*parse_address(a), 32, p.per == Per::kAddress ? p.prefix6 : 64);
+  }
+
+  bool matches(const Policy& p, const Told_& t) const {
+    const string domain = domain_of(t.user);
+    const bool login =
+        t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk || t.kind == EventKind::kAuthAborted;
+    const bool foreign = login && !domain.empty() && !local.contains(domain);
+    if (!(p.events & bit(t.kind))) return false;
+    if (p.needs_domains && local.empty()) return false;
+    switch (p.when) {
+      case When::kAny:
+        return true;
+      case When::kForeignDomain:
+        return foreign;
+      case When::kNotForeignDomain:
+        return !foreign;
+      case When::kLocalDomain:
+        return login && !domain.empty() && local.contains(domain);
+      case When::kBareName:
+        return login && !t.user.empty() && domain.empty();
+      case When::kUnknownUser:
+        return t.unknown;
+    }
+    return false;
+  }
+
+  // A login by this address, as `user` or anybody, at most `span` before.
+  bool logged_in(const Policy& p, const Told_& t, Duration span, bool anybody) const {
+    return std::any_of(events.begin(), events.end(), [&](const Told_& login) {
+      if (login.kind != EventKind::kAuthOk || (!anybody && login.user.empty())) return false;
+      if (!anybody && canonical_user(login.user, config.local_domains) != canonical_user(t.user, config.local_domains))
+        return false;
+      if (one_address(p, login.address) != one_address(p, t.address)) return false;
+      if (t.time == INT64_MIN || login.time == INT64_MIN) return t.time == login.time;
+      return login.time <= t.time && login.time > t.time - span.count();
+    });
+  }
+
+  bool spared(const Policy& p, const Told_& t) const {
+    if (t.kind == EventKind::kAuthFailed)
+      return p.spare.count() > 0 && !t.user.empty() && logged_in(p, t, p.spare, false);
+    return p.spare_clients.count() > 0 && t.kind != EventKind::kAuthOk && logged_in(p, t, p.spare_clients, true);
+  }
+
+  bool sender(const Policy& p, const string& address) const {
+    uint64_t taken = 0, refused = 0;
+    for (const Told_& t : events) {
+      if (t.address != address) continue;
+      if (t.kind == EventKind::kAccepted) taken += t.count;
+      if (p.events & bit(t.kind)) refused += t.count;
+    }
+    return taken > refused;
+  }
+
+  string key(const Policy& p, const Told_& t) const {
+    if (p.per == Per::kUser) return t.user.empty() ? "" : "u" + canonical_user(t.user, config.local_domains);
+    const Network n = p.per == Per::kNetwork ? network_of(*parse_address(t.address), p.prefix4, p.prefix6)
+                                             : one_address(p, t.address);
+    return format_network(n);
+  }
+
+  bool logged_in_as(const Policy& p, const Told_& t) const {
+    return std::any_of(events.begin(), events.end(), [&](const Told_& login) {
+      return login.kind == EventKind::kAuthOk && one_address(p, login.address) == one_address(p, t.address) &&
+             (login.user.empty() ||
+              canonical_user(login.user, config.local_domains) == canonical_user(t.user, config.local_domains));
+    });
+  }
+
+  std::set<string> offenders(const Policy& p) const {
+    std::map<string, std::vector<const Told_*>> keys;
+    for (const Told_& t : events) {
+      const Address a = *parse_address(t.address);
+      if (matches(p, t) && !spared(p, t) && !key(p, t).empty() && !config.ignore.find(a)) keys[key(p, t)].push_back(&t);
+    }
+    std::set<string> found;
+    for (const auto& [name, list] : keys)
+      for (const Told_* end : list) {
+        uint64_t sum = 0;
+        const auto inside = [&](const Told_* t) {
+          if (p.window.count() == 0 || t->time == INT64_MIN) return true;
+          return end->time != INT64_MIN && t->time <= end->time && t->time > end->time - p.window.count();
+        };
+        for (const Told_* t : list) sum += inside(t) ? t->count : 0;
+        if (sum <= p.limit) continue;
+        for (const Told_* t : list)
+          if (inside(t) && !(p.per == Per::kUser && logged_in_as(p, *t)) && !(p.spare_senders && sender(p, t->address)))
+            found.insert(t->address);
+      }
+    return found;
+  }
+};
+
+// ---------------------------------------------------------------- random worlds
+
+constexpr std::array<const char*, 8> kAddresses{"192.0.2.1",   "192.0.2.2",   "192.0.2.130",     "198.51.100.7",
+                                                "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "203.0.113.9"};
+constexpr std::array<const char*, 10> kUsers{"anna", "Anna@home.example", "anna@HOME.example", "bob@far.example",
+                                             "bob",  "eve@a@far.example", "@home.example",     "eve@",
+                                             "",     "carl@home.example"};
+constexpr std::array<EventKind, 7> kKinds{EventKind::kAccepted,  EventKind::kAuthFailed, EventKind::kAuthFailed,
+                                          EventKind::kAuthOk,    EventKind::kNoTls,      EventKind::kDropped,
+                                          EventKind::kAuthFailed};
+
+template <class R, class T, size_t N>
+T one_of(R& random, const std::array<T, N>& list) {
+  return list[random() % N];
+}
+
+Policy random_policy(std::mt19937& random, int number) {
+  Policy p;
+  p.name = fmt::format("p{}", number);
+  p.events = one_of(
+      random, std::array<KindSet, 4>{bit(EventKind::kAuthFailed), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
+                                     bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
+                                     bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
+  p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
+  p.per = static_cast<Per>(random() % 3);
+  p.limit = random() % 6;
+  p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
+  p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
+  p.spare_clients = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
+  p.spare_senders = random() % 4 == 0;
+  p.prefix6 = p.per == Per::kNetwork ? 48 : one_of(random, std::array<int, 2>{64, 128});
+  if (p.per == Per::kUser) p.prefix6 = 64;
+  p.prefix4 = one_of(random, std::array<int, 2>{24, 25});
+  p.needs_domains = random() % 8 == 0;
+  return p;
+}
+
+std::vector<Told_> random_events(std::mt19937& random) {
+  const bool some_untimed = random() % 4 == 0;
+  const int64_t length = one_of(random, std::array<int64_t, 4>{kHour, kDay, 10 * kDay, 60 * kDay});
+  std::vector<Told_> events(random() % 400);
+  for (Told_& t : events) {
+    t.time = kBegin + static_cast<int64_t>(random() % 1000) * (length / 1000);
+    if (random() % 3 == 0) t.time = kBegin + static_cast<int64_t>(random() % 8) * (length / 8);  // many at once
+    if (some_untimed && random() % 4 == 0) t.time = INT64_MIN;
+    t.address = one_of(random, kAddresses);
+    t.kind = one_of(random, kKinds);
+    if (t.kind == EventKind::kAuthOk && random() % 3) t.kind = EventKind::kAuthFailed;
+    t.user = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk ? one_of(random, kUsers) : "";
+    t.count = random() % 5 == 0 ? 1 + random() % 3 : 1;
+    t.unknown = random() % 4 == 0;
+  }
+  return events;
+}
+
+// An order in which nothing comes more than `late` after what is later in the log.
+void shuffle_within(std::vector<Told_>& events, int64_t late, std::mt19937& random) {
+  std::vector<std::pair<int64_t, Told_>> keyed;
+  int64_t time = kBegin;
+  for (Told_& t : events) {
+    if (t.time != INT64_MIN) time = t.time;
+    keyed.emplace_back(time + static_cast<int64_t>(random() % 10'000) * (late / 10'000), std::move(t));
+  }
+  std::stable_sort(keyed.begin(), keyed.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  for (size_t i = 0; i < events.size(); ++i) events[i] = std::move(keyed[i].second);
+}
+
+Report judge(const JudgeConfig& config, const std::vector<Told_>& told) {
+  Judge judge(config);
+  std::vector<Event> events;
+  for (const Told_& t : told) events.push_back(event_of(t));
+  const std::span<const Event> all(events);
+  const size_t half = all.size() / 2;
+  judge.take(all.subspan(0, half));
+  judge.take(all.subspan(half));
+  return judge.finish({});
+}
+
+std::map<string, std::set<string>> offenders_by_policy(const Report& report) {
+  std::map<string, std::set<string>> found;
+  for (const SourceReport& s : report.sources)
+    for (const string& name : s.policies) found[name].insert(format_address(s.address));
+  return found;
+}
+
+JudgeConfig random_config(std::mt19937& random) {
+  JudgeConfig config;
+  config.policies.name = "set";
+  for (int i = 0; i < 6; ++i) config.policies.policies.push_back(random_policy(random, i));
+  if (random() % 2) config.local_domains = {"home.example"};
+  if (random() % 3 == 0) config.ignore.add(*parse_network("192.0.2.128/25"));
+  config.marks = one_of(random, std::array<size_t, 3>{16, 100, 100'000});
+  config.told = static_cast<Told>(random() % 3);
+  return config;
+}
+
+TEST(JudgeOracle, AgreesOnRandomEventsInRandomOrder) {
+  std::mt19937 random(20260309);
+  size_t convicted = 0;
+  for (int round = 0; round < 250; ++round) {
+    SCOPED_TRACE(round);
+    const JudgeConfig config = random_config(random);
+    std::vector<Told_> events = random_events(random);
+    std::stable_sort(events.begin(), events.end(), [](const Told_& a, const Told_& b) { return a.time < b.time; });
+    shuffle_within(events, 23 * kHour, random);
+    const auto found = offenders_by_policy(judge(config, events));
+    const Oracle oracle(config, events);
+    for (const Policy& p : config.policies.policies) {
+      const auto at = found.find("set/" + p.name);
+      const std::set<string> got = at == found.end() ? std::set<string>() : at->second;
+      ASSERT_EQ(got, oracle.offenders(p))
+          << p.name << " per " << name_of(p.per) << " when " << name_of(p.when) << " limit " << p.limit << " window "
+          << format_duration(p.window) << " spare " << format_duration(p.spare) << " kinds " << describe_kinds(p.events)
+          << " marks " << config.marks;
+      convicted += got.size();
+    }
+  }
+  EXPECT_GT(convicted, 1000u);
+}
+
+// What is told of each address is the same whatever is thinned out.
+TEST(JudgeOracle, CountsAreExact) {
+  std::mt19937 random(4711);
+  for (int round = 0; round < 300; ++round) {
+    SCOPED_TRACE(round);
+    JudgeConfig config = random_config(random);
+    config.told = Told::kAll;
+    const std::vector<Told_> events = random_events(random);
+    const Report report = judge(config, events);
+    std::map<string, std::map<string, uint64_t>> kinds, users;
+    std::map<string, std::pair<int64_t, int64_t>> span;
+    for (const Told_& t : events) {
+      kinds[t.address][string(name_of(t.kind))] += t.count;
+      if (t.kind == EventKind::kAuthFailed && !t.user.empty()) users[t.address][t.user] += t.count;
+      if (t.time == INT64_MIN) continue;
+      const auto [at, first] = span.try_emplace(t.address, t.time, t.time);
+      at->second = {std::min(at->second.first, t.time), std::max(at->second.second, t.time)};
+    }
+    ASSERT_EQ(report.sources.size(), kinds.size());
+    ASSERT_TRUE(std::is_sorted(report.sources.begin(), report.sources.end(),
+                               [](auto& a, auto& b) { return a.address < b.address; }));
+    for (const SourceReport& s : report.sources) {
+      const string address = format_address(s.address);
+      std::map<string, uint64_t> got;
+      for (size_t k = 0; k < kEventKinds; ++k)
+        if (s.events[k]) got[string(kEventKindInfo[k].name)] = s.events[k];
+      ASSERT_EQ(got, kinds[address]);
+      ASSERT_EQ((std::map<string, uint64_t>(s.users.begin(), s.users.end())), users[address]);
+      ASSERT_TRUE(std::is_sorted(s.users.begin(), s.users.end()));
+      if (span.contains(address)) {
+        ASSERT_EQ(s.first.time_since_epoch().count(), span[address].first);
+        ASSERT_EQ(s.last.time_since_epoch().count(), span[address].second);
+      } else {
+        ASSERT_FALSE(has_time(s.first));
+      }
+    }
+  }
+}
+
+// ---------------------------------------------------------------- tables
+
+PolicySet one_policy(const string& text) {
+  const auto set = parse_policies("[[policy]]\nname = \"p\"\nban = \"7d\"\n" + text, "t.toml", "t");
+  EXPECT_TRUE(set) << set.error().message;
+  return *set;
+}
+
+std::vector<string> convicted(const JudgeConfig& config, const std::vector<Told_>& events) {
+  std::vector<string> list;
+  for (const SourceReport& s : judge(config, events).sources)
+    if (s.offender) list.push_back(format_address(s.address));
+  return list;
+}
+
+std::vector<Told_> failures(const string& address, const string& user, std::initializer_list<int64_t> hours) {
+  std::vector<Told_> list;
+  for (const int64_t h : hours) list.push_back({kBegin + h * kHour, address, EventKind::kAuthFailed, user});
+  return list;
+}
+
+std::vector<Told_> operator+(std::vector<Told_> a, const std::vector<Told_>& b) {
+  a.insert(a.end(), b.begin(), b.end());
+  return a;
+}
+
+Told_ login(const string& address, const string& user, int64_t hour) {
+  return {kBegin + hour * kHour, address, EventKind::kAuthOk, user};
+}
+
+TEST(Judge, WindowIsOpenAtItsBeginning) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 1\nwindow = \"24h\"\n");
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {0, 24})), IsEmpty());
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {0, 23})), ElementsAre("192.0.2.1"));
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {23, 0})),
+              ElementsAre("192.0.2.1"));  // the order doesn't matter
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {0}) + failures("192.0.2.2", "a", {0})), IsEmpty());
+}
+
+TEST(Judge, LimitIsWhatMayHappen) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 3\n");
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {0, 1000, 2000})), IsEmpty());
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "a", {0, 1000, 2000, 9000})), ElementsAre("192.0.2.1"));
+  auto weighty = failures("192.0.2.1", "a", {0});
+  weighty[0].count = 4;
+  EXPECT_THAT(convicted(config, weighty), ElementsAre("192.0.2.1"));
+  weighty[0].count = 3;
+  EXPECT_THAT(convicted(config, weighty), IsEmpty());
+}
+
+TEST(Judge, Ipv6NetworkIsOneAddress) {
+  const auto events =
+      failures("2001:db8::1", "a", {0}) + failures("2001:db8::2", "a", {1}) + failures("2001:db8:0:1::1", "a", {1});
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 1\n");
+  EXPECT_THAT(convicted(config, events), ElementsAre("2001:db8::1", "2001:db8::2"));
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 1\nprefix6 = 128\n");
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 2\nprefix6 = 48\n");
+  EXPECT_THAT(convicted(config, events), ElementsAre("2001:db8::1", "2001:db8::2", "2001:db8:0:1::1"));
+}
+
+TEST(Judge, NetworkNamesItself) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nper = \"network\"\nlimit = 2\nwindow = \"24h\"\n");
+  auto events = failures("192.0.2.1", "a", {0}) + failures("192.0.2.200", "b", {1}) + failures("192.0.2.9", "c", {2}) +
+                failures("192.0.3.1", "a", {0}) + failures("192.0.2.77", "a", {500});
+  events.push_back({kBegin, "192.0.2.50", EventKind::kDropped, ""});
+  const Report report = judge(config, events);
+  std::vector<string> offenders;
+  for (const SourceReport& s : report.sources) {
+    if (!s.offender) continue;
+    offenders.push_back(format_address(s.address));
+    EXPECT_THAT(s.networks, ElementsAre("192.0.2.0/24"));
+    EXPECT_THAT(s.policies, ElementsAre("t/p"));
+  }
+  EXPECT_THAT(offenders,
+              ElementsAre("192.0.2.1", "192.0.2.9", "192.0.2.200"));  // not the one long after, nor who only hung up
+}
+
+TEST(Judge, UserSparesWhoIsTheUser) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nper = \"user\"\nlimit = 3\n");
+  const auto attack = failures("192.0.2.1", "anna", {0, 1}) + failures("198.51.100.7", "Anna", {2}) +
+                      failures("203.0.113.9", "anna", {3}) + failures("203.0.113.10", "bob", {3});
+  EXPECT_THAT(convicted(config, attack), ElementsAre("192.0.2.1", "198.51.100.7", "203.0.113.9"));
+  EXPECT_THAT(convicted(config, attack + std::vector{login("203.0.113.9", "anna", 900)}),
+              ElementsAre("192.0.2.1", "198.51.100.7"));
+  EXPECT_THAT(convicted(config, attack + std::vector{login("203.0.113.9", "", 900)}),
+              ElementsAre("192.0.2.1", "198.51.100.7"));
+  EXPECT_THAT(convicted(config, attack + std::vector{login("203.0.113.9", "bob", 900)}),
+              ElementsAre("192.0.2.1", "198.51.100.7", "203.0.113.9"));
+}
+
+TEST(Judge, SparesAfterLoginOnly) {
+  JudgeConfig config;
+  config.local_domains = {"home.example"};
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 1\nspare_after_login = \"24h\"\n");
+  const auto tries = failures("192.0.2.1", "anna", {10, 11, 12});
+  struct Row {
+    const char* why;
+    Told_ login;
+    bool offender;
+  };
+  const std::vector<Row> table = {
+      {"before", login("192.0.2.1", "anna", 9), false},
+      {"at the first one's time", login("192.0.2.1", "anna", 10), false},
+      {"with the domain", login("192.0.2.1", "Anna@Home.Example", 9), false},
+      {"after all: whoever guesses right is still a guesser", login("192.0.2.1", "anna", 13), true},
+      {"between: two were before it", login("192.0.2.1", "anna", 12), true},
+      {"too long ago for two of them", login("192.0.2.1", "anna", -13), true},
+      {"another user", login("192.0.2.1", "bob", 9), true},
+      {"another domain", login("192.0.2.1", "anna@far.example", 9), true},
+      {"another address", login("192.0.2.2", "anna", 9), true},
+      {"without a name", login("192.0.2.1", "", 9), true},
+  };
+  for (const Row& row : table)
+    EXPECT_EQ(!convicted(config, tries + std::vector{row.login}).empty(), row.offender) << row.why;
+}
+
+TEST(Judge, ConditionsLookAtTheName) {
+  struct Row {
+    const char *user, *when;
+    bool counts;
+  };
+  const std::vector<Row> table = {
+      {"info@far.example", "foreign-domain", true},
+      {"info@HOME.example", "foreign-domain", false},
+      {"info", "foreign-domain", false},
+      {"", "foreign-domain", false},
+      {"@far.example", "foreign-domain", false},
+      {"info@", "foreign-domain", false},
+      {"a@b@home.example", "foreign-domain", false},
+      {"a@home.example@far.example", "foreign-domain", true},
+      {"info@home.example.", "foreign-domain", false},
+      {"info@home.example.com", "foreign-domain", true},
+      {"info@mail.home.example", "foreign-domain", true},
+      {"info@home.example", "local-domain", true},
+      {"info", "local-domain", false},
+      {"info@far.example", "local-domain", false},
+      {"info", "bare-name", true},
+      {"info@home.example", "bare-name", false},
+      {"", "bare-name", false},
+      {"www-data", "bare-name", true},
+      {"", "not-foreign-domain", true},
+      {"info", "not-foreign-domain", true},
+      {"info@far.example", "not-foreign-domain", false},
+      {"", "any", true},
+      {"info", "unknown-user", false},
+  };
+  for (const Row& row : table) {
+    JudgeConfig config;
+    config.local_domains = {"Home.Example"};
+    config.policies = one_policy(fmt::format("events = [\"auth_failed\"]\nlimit = 0\nwhen = \"{}\"\n", row.when));
+    EXPECT_EQ(!convicted(config, failures("192.0.2.1", row.user, {0})).empty(), row.counts)
+        << row.user << ' ' << row.when;
+  }
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 0\nwhen = \"unknown-user\"\n");
+  auto unknown = failures("192.0.2.1", "info", {0});
+  unknown[0].unknown = true;
+  EXPECT_THAT(convicted(config, unknown), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, LearnsDomainsFromLogins) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 0\nwhen = \"foreign-domain\"\n");
+  const auto own = failures("192.0.2.1", "anna@home.example", {0});
+  const auto far = failures("192.0.2.2", "info@far.example", {0});
+  const std::vector known{login("192.0.2.3", "carl@home.example", 100)};
+  EXPECT_THAT(convicted(config, own + far), ElementsAre("192.0.2.1", "192.0.2.2"));
+  EXPECT_THAT(convicted(config, own + far + known), ElementsAre("192.0.2.2"));
+  config.policies =
+      one_policy("events = [\"auth_failed\"]\nlimit = 0\nwhen = \"foreign-domain\"\nneeds_domains = true\n");
+  EXPECT_THAT(convicted(config, own + far), IsEmpty());
+  EXPECT_THAT(convicted(config, own + far + known), ElementsAre("192.0.2.2"));
+  config.local_domains = {"far.example"};  // told, so nothing is learned
+  EXPECT_THAT(convicted(config, own + far + known), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, IgnoredAndLoopbackAreNeverOffendersAndCountForNobody) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nper = \"user\"\nlimit = 2\n");
+  ASSERT_TRUE(config.ignore.add("198.51.100.0/24"));
+  const auto office = failures("198.51.100.7", "anna", {0, 1, 2, 3});
+  const auto here = failures("127.0.0.1", "anna", {0, 1, 2, 3}) + failures("::1", "anna", {0, 1, 2});
+  EXPECT_THAT(convicted(config, office + here), IsEmpty());
+  EXPECT_THAT(convicted(config, office + here + failures("192.0.2.1", "anna", {0})), IsEmpty());
+  EXPECT_THAT(convicted(config, office + failures("192.0.2.1", "anna", {0, 1, 2})), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, WithoutTimesWindowsAreIgnored) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 2\nwindow = \"1h\"\n");
+  std::vector<Told_> events(3, {INT64_MIN, "192.0.2.1", EventKind::kAuthFailed, "a"});
+  EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));
+  events.pop_back();
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+}
+
+TEST(Judge, TellsNothingOfFramesAndOfNobody) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"connect\"]\nlimit = 1\n");
+  std::vector<Told_> events{{kBegin, "192.0.2.1", EventKind::kConnect, ""},
+                            {kBegin, "192.0.2.2", EventKind::kDisconnect, ""}};
+  EXPECT_THAT(judge(config, events).sources, IsEmpty());
+  events.push_back(events[0]);
+  EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));  // unless a policy counts them
+  Judge nobody(config);
+  Event ambiguous;
+  ambiguous.kind = EventKind::kAmbiguous;
+  nobody.take(std::span(&ambiguous, 1));
+  EXPECT_THAT(nobody.finish({}).sources, IsEmpty());
+}
+
+TEST(Judge, AsksOnlyForWhatItNeeds) {
+  JudgeConfig config;
+  config.told = Told::kOffenders;
+  config.policies = *load_policies("tries");
+  EXPECT_EQ(Judge(config).needed_kinds(), bit(EventKind::kAuthFailed));
+  config.policies = *load_policies("strikes");
+  config.local_domains = {"home.example"};
+  EXPECT_EQ(Judge(config).needed_kinds(), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls));
+  config.local_domains = {};
+  EXPECT_EQ(Judge(config).needed_kinds(),
+            bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls) | bit(EventKind::kAuthOk));
+  config.told = Told::kAll;
+  EXPECT_EQ(Judge(config).needed_kinds() & (bit(EventKind::kConnect) | bit(EventKind::kAmbiguous)), 0u);
+}
+
+TEST(Judge, StrikesAndTriesAreTheScripts) {
+  JudgeConfig config;
+  config.local_domains = {"domain1.example", "domain2.example"};
+  config.policies = *load_policies("strikes");
+  const auto six = [](const string& user) { return failures("192.0.2.1", user, {0, 1, 2, 3, 4, 2000}); };
+  const auto five = [](const string& user) { return failures("192.0.2.1", user, {0, 1, 2, 3, 4}); };
+  EXPECT_THAT(convicted(config, failures("192.0.2.1", "info@example.com", {0})), ElementsAre("192.0.2.1"));
+  for (const char* user : {"www-data", "k_jones", "info@domain1.example", ""}) {
+    EXPECT_THAT(convicted(config, six(user)), ElementsAre("192.0.2.1")) << user;
+    EXPECT_THAT(convicted(config, five(user)), IsEmpty()) << user;
+  }
+  EXPECT_THAT(
+      convicted(config, failures("192.0.2.1", "a", {0, 1, 2}) + failures("192.0.2.1", "b@domain2.example", {0, 1, 2})),
+      ElementsAre("192.0.2.1"));
+  config.policies = *load_policies("tries");
+  EXPECT_THAT(convicted(config, five("a") + five("b")), IsEmpty());
+  EXPECT_THAT(convicted(config, five("a") + six("b")), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, AnyNeedsOneEventThatIsNotNeutral) {
+  JudgeConfig config;
+  config.policies = *load_policies("any");
+  for (size_t k = 0; k < kEventKinds; ++k) {
+    const auto kind = static_cast<EventKind>(k);
+    EXPECT_EQ(!convicted(config, {{kBegin, "192.0.2.1", kind, ""}}).empty(), severity_of(kind) != Severity::kNeutral)
+        << name_of(kind);
+  }
+}
+
+// ---------------------------------------------------------------- names, activity, bounds
+
+TEST(Judge, NamesAreBounded) {
+  JudgeConfig config;
+  config.policies = *load_policies("tries");
+  std::vector<Told_> events;
+  for (int i = 0; i < 3000; ++i)
+    events.push_back({kBegin, "192.0.2.1", EventKind::kAuthFailed, fmt::format("u{:05}", i)});
+  events.push_back({kBegin, "192.0.2.2", EventKind::kAuthFailed, string(100'000, 'x')});
+  events.push_back({kBegin, "192.0.2.2", EventKind::kAuthFailed, "u00001", 2});
+  const Report report = judge(config, events);
+  ASSERT_EQ(report.sources.size(), 2u);
+  EXPECT_EQ(report.sources[0].users.size(), 1001u);
+  EXPECT_EQ(report.sources[0].users.back(), (std::pair<string, uint64_t>("…", 2000)));
+  ASSERT_EQ(report.sources[1].users.size(), 2u);
+  EXPECT_EQ(report.sources[1].users[0], (std::pair<string, uint64_t>("u00001", 2)));
+  EXPECT_EQ(report.sources[1].users[1].first, string(512, 'x') + "…");
+}
+
+TEST(Judge, ActivityCoversTheInput) {
+  JudgeConfig config;
+  config.policies = *load_policies("tries");
+  std::vector<Told_> events = failures("192.0.2.1", "a", {0, 1, 159}) + failures("192.0.2.2", "a", {80});
+  events.push_back({kBegin + 40 * kHour, "192.0.2.2", EventKind::kAccepted, ""});
+  Judge judge(config);
+  for (const Told_& t : events) {
+    const Event e = event_of(t);
+    judge.take(std::span(&e, 1));
+  }
+  InputReport input;
+  input.first = Instant(Duration(kBegin));
+  input.last = Instant(Duration(kBegin + 159 * kHour));
+  const Report report = judge.finish(input);
+  uint64_t sum = 0;
+  for (const uint32_t n : report.sources[0].activity) sum += n;
+  EXPECT_EQ(sum, 3u);
+  EXPECT_EQ(report.sources[0].activity.front(), 2u);
+  EXPECT_EQ(report.sources[0].activity.back(), 1u);
+  EXPECT_EQ(report.sources[1].activity[8] + report.sources[1].activity[7], 1u);
+  EXPECT_EQ(report.sources[1].activity[4], 0u);  // neutral events are no activity
+}
+
+TEST(SplitLogin, TakesTheLastAt) {
+  struct Row {
+    const char *name, *local, *domain;
+  };
+  for (const Row& row : {Row{"a@b", "a", "b"}, Row{"a@b@c", "a@b", "c"}, Row{"a", "a", ""}, Row{"@b", "@b", ""},
+                         Row{"a@", "a@", ""}, Row{"a@b.", "a", "b"}, Row{"a@.", "a@.", ""}, Row{"", "", ""}}) {
+    EXPECT_EQ(split_login(row.name).local, row.local) << row.name;
+    EXPECT_EQ(split_login(row.name).domain, row.domain) << row.name;
+  }
+}
+
+}  // namespace
+}  // namespace mailward

@@ -1,0 +1,118 @@
+// The addresses seen, with what is known of each: a dense table with an open-addressed index. An
+// address keeps its number for the life of the table. Not for several threads at once.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <vector>
+
+#include "base/address.h"
+#include "judge/mark.h"
+
+namespace mailward {
+
+inline constexpr uint32_t kNobody = UINT32_MAX;
+
+// Dense numbers for keys, from 0 on in the order of their coming. Key is an Address or a record that
+// has one as `address` and can be made of it.
+template <class Record>
+class AddressTable {
+ public:
+  AddressTable() : slots_(1024) {}
+
+  uint32_t number_of(Address a) {
+    const uint64_t hash = hash_address(a);
+    const auto tag = static_cast<uint32_t>(hash >> 32);
+    const size_t mask = slots_.size() - 1;
+    size_t at = hash & mask;
+    for (; slots_[at].number != 0; at = (at + 1) & mask)
+      if (slots_[at].tag == tag && records_[slots_[at].number - 1].address == a) return slots_[at].number - 1;
+    records_.push_back(Record{a});
+    slots_[at] = {static_cast<uint32_t>(records_.size()), tag};
+    if (records_.size() * 2 > slots_.size()) grow();
+    return static_cast<uint32_t>(records_.size() - 1);
+  }
+
+  // kNobody: not there.
+  uint32_t find(Address a) const {
+    const size_t mask = slots_.size() - 1;
+    for (size_t at = hash_address(a) & mask; slots_[at].number != 0; at = (at + 1) & mask)
+      if (records_[slots_[at].number - 1].address == a) return slots_[at].number - 1;
+    return kNobody;
+  }
+
+  size_t size() const { return records_.size(); }
+  Record& operator[](size_t number) { return records_[number]; }
+  const Record& operator[](size_t number) const { return records_[number]; }
+
+ private:
+  struct Slot {
+    uint32_t number = 0;  // plus one; 0: free
+    uint32_t tag = 0;     // other bits of the hash: most others are passed over without a look at them
+  };
+
+  void grow() {
+    slots_.assign(slots_.size() * 2, {});
+    const size_t mask = slots_.size() - 1;
+    for (uint32_t i = 0; i < records_.size(); ++i) {
+      const uint64_t hash = hash_address(records_[i].address);
+      size_t at = hash & mask;
+      while (slots_[at].number != 0) at = (at + 1) & mask;
+      slots_[at] = {i + 1, static_cast<uint32_t>(hash >> 32)};
+    }
+  }
+
+  std::vector<Record> records_;
+  std::vector<Slot> slots_;  // at most half full
+};
+
+struct Source {
+  Address address;
+  int64_t first = kUntimed;  // of events other than frames
+  int64_t last = kUntimed;
+  uint32_t broken = 0;     // bit i: the i-th policy
+  uint32_t sums : 31 = 0;  // the newest of its sums, plus one; 0: none
+  bool ignored : 1 = false;
+};
+static_assert(sizeof(Source) == 40);
+
+using Sources = AddressTable<Source>;
+
+// Addresses of one network share a number.
+class Grouping {
+ public:
+  Grouping(int prefix4, int prefix6) : prefix4_(prefix4), prefix6_(prefix6) {}
+
+  // Numbers the addresses that came since the last call.
+  void extend(const Sources& sources) {
+    for (size_t i = of_.size(); i < sources.size(); ++i) of_.push_back(group_of(sources[i].address));
+  }
+  uint32_t of(uint32_t source) const { return of_[source]; }
+  size_t size() const { return size_; }
+  int prefix4() const { return prefix4_; }
+  int prefix6() const { return prefix6_; }
+
+ private:
+  struct Member {
+    Address address;
+    uint32_t group = 0;
+  };
+
+  uint32_t group_of(Address a) {
+    if (a.is_v4() && prefix4_ == 32) return size_++;  // each address comes once
+    const uint32_t number = networks_.number_of(network_of(a, prefix4_, prefix6_).address);
+    if (number == known_) {
+      networks_[number].group = size_++;
+      ++known_;
+    }
+    return networks_[number].group;
+  }
+
+  int prefix4_, prefix6_;
+  uint32_t size_ = 0;
+  uint32_t known_ = 0;
+  AddressTable<Member> networks_;
+  std::vector<uint32_t> of_;
+};
+
+}  // namespace mailward

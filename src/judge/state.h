@@ -1,0 +1,106 @@
+// The inside of the judge: marks and addresses, how they are evaluated and thinned out.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "judge/activity.h"
+#include "judge/domains.h"
+#include "judge/judge.h"
+#include "judge/mark.h"
+#include "judge/sources.h"
+#include "judge/user_counts.h"
+#include "judge/windows.h"
+
+namespace mailward {
+
+// A policy with what follows from it.
+struct PolicyRule {
+  Policy policy;
+  size_t number = 0;
+  int64_t window = 0;         // 0: no window, or a limit of 0, for which windows make no difference
+  uint8_t spare_bits = 0;     // its bits in Mark::spared; 0: spares nothing
+  Grouping* group = nullptr;  // what is one key, or, per user, one address; null: each address by itself
+};
+
+// A login spares, for this long, failures of the same user, or anybody's other events; for policies
+// that take `group` for one address.
+struct Span {
+  int64_t micros = 0;
+  bool failures = true;  // failed logins of the user; else all other events of the address
+  Grouping* group = nullptr;
+  uint8_t bit = 0;
+
+  bool about(EventKind kind) const {
+    return kind != EventKind::kAuthOk && (kind == EventKind::kAuthFailed) == failures;
+  }
+};
+
+// Broken by this user's failures: holds unless the address logged in as that user.
+struct UserBreach {
+  uint32_t source;
+  uint32_t rule;
+  uint32_t user;
+  friend auto operator<=>(const UserBreach&, const UserBreach&) = default;
+};
+
+struct JudgeState {
+  explicit JudgeState(JudgeConfig c);
+
+  // --- marks come in (state.cc)
+  void take(const Event& event);
+  Mark mark_of(const Event& event, uint32_t source);
+  uint32_t source_of(Address a);
+  KindSet needed_kinds() const;
+
+  // --- and are evaluated (evaluate.cc)
+  void settle(bool final);
+  void evaluate(int64_t settled);
+  void pass_over_addresses(Grouping* group, int64_t settled);
+  void mark_spared(std::span<const uint32_t> group_marks, const Grouping* group);
+  void judge_address(const PolicyRule& rule, std::span<const uint32_t> group_marks, int64_t settled);
+  void pass_over_keys(const PolicyRule& rule, int64_t settled);
+  bool counts(const PolicyRule& rule, const Mark& m) const;
+  void judge_steps(const PolicyRule& rule, std::span<const Step> steps, int64_t settled);
+  void settle_user_breaches();
+  void flag_user_breaches();
+  void spare_senders();
+
+  // --- and thinned out (compact.cc)
+  int64_t settled_time(Duration lateness) const;
+  void compact(int64_t settled);
+  void keep_logins(std::span<const uint32_t> group_marks);
+  bool must_stay(const Mark& m, int64_t settled) const;
+  void add_up(const Mark& m);
+  void tidy_sums();
+  void unfold();
+
+  JudgeConfig config;
+  std::vector<std::unique_ptr<Grouping>> groupings;
+  std::vector<PolicyRule> rules;
+  std::vector<Span> spans;
+  Domains domains;
+  Sources sources;
+  std::vector<Mark> marks;         // in order of arrival
+  size_t capacity;                 // when so many are there, they are evaluated and thinned out
+  std::vector<Mark> sums;          // what was thinned out, a chain for each address
+  std::vector<uint32_t> next_sum;  // the next of its address, plus one; 0: the last
+  size_t most_sums = size_t{1} << 20;
+  std::vector<UserBreach> breaches;
+  UserCounts users;
+  Activity activity;
+  std::vector<uint32_t> order;  // scratch: marks by group
+  std::vector<Step> steps;      // scratch: of one key
+
+  KindSet timed_kinds = 0;  // whose times some window or sparing needs
+  KindSet kept_kinds = 0;   // that must be kept at all
+  bool fold_domain = false, fold_unknown = false, fold_user = false, fold_spared = false, user_rules = false,
+       thin_logins = false, untimed_seen = false;
+};
+
+}  // namespace mailward

@@ -1,0 +1,262 @@
+#include "log/header.h"
+
+#include <cstring>
+
+#include "log/bytes.h"
+#include "log/own_forms.h"
+#include "log/stamp.h"
+#include "log/tag.h"
+
+namespace mailward {
+namespace {
+
+constexpr size_t kPrefix = 16;  // "Mar  2 00:00:00 " whole; of "2026-03-02T00:00:00.123456+01:00 " up to the minute
+constexpr size_t kQuick = kPrefix + HeaderCache::kQuick;  // a shorter line is read byte by byte
+
+bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
+// "<22>": its length, or 0.
+size_t priority_length(std::string_view line) {
+  if (line.empty() || line[0] != '<') return 0;
+  size_t n = 1;
+  while (n < line.size() && n < 4 && is_digit(line[n])) ++n;
+  return n > 1 && n < line.size() && line[n] == '>' ? n + 1 : 0;
+}
+
+// What of a stamp was read before and holds still.
+struct StampMemory {
+  enum class Kind : uint8_t { kNone, kTraditional, kIso } kind = Kind::kNone;
+  char prefix[kPrefix] = {};
+  Instant time = kNoInstant;   // kTraditional: of the stamp; kIso: of its minute
+  uint64_t tail = 0;           // kIso: offset and blank as they follow the seconds
+  uint64_t tail_mask = 0;
+  size_t tail_length = 0;
+};
+
+// Structured data of RFC 5424 6.3 at `at`: "-", or elements in brackets; the place after it, 0: broken.
+size_t skip_structured_data(std::string_view t, size_t at) {
+  if (at < t.size() && t[at] == '-') return at + 1;
+  if (at >= t.size() || t[at] != '[') return 0;
+  while (at < t.size() && t[at] == '[') {
+    bool quoted = false;
+    for (++at; at < t.size(); ++at) {
+      if (quoted && t[at] == '\\') {
+        ++at;
+      } else if (t[at] == '"') {
+        quoted = !quoted;
+      } else if (!quoted && t[at] == ']') {
+        break;
+      }
+    }
+    if (at >= t.size()) return 0;
+    ++at;
+  }
+  return at;
+}
+
+}  // namespace
+
+struct HeaderReader::Impl {
+  Impl(Form f, TimeFold time_fold, std::string_view file_name) : form(f), fold(time_fold), own(f, file_name) {}
+
+  Form form;
+  TimeFold fold;
+  StampMemory memory;
+  size_t quick = SIZE_MAX;  // of a line's length: kQuick while `memory` holds a traditional stamp
+  HeaderCache tags;
+  OwnForms own;
+  Stamp first_open;
+  bool any = false, first_is_open = false;
+
+  Took read_syslog(std::string_view line, Record& out);
+  bool step_second(const char* p);
+  size_t take_stamp(std::string_view line, size_t at, Instant& time);
+  size_t take_iso_quickly(const char* p, Instant& time);
+  size_t take_stamp_slowly(std::string_view line, size_t at, Instant& time);
+  Instant resolve(const Stamp& stamp);
+  Took read_5424(std::string_view line, size_t at, Record& out);
+  Took read_own(std::string_view line, Record& out);
+};
+
+HeaderReader::HeaderReader(Form form, TimeFold fold, std::string_view file_name)
+    : impl_(std::make_unique<Impl>(form, fold, file_name)) {}
+HeaderReader::HeaderReader(HeaderReader&&) noexcept = default;
+HeaderReader& HeaderReader::operator=(HeaderReader&&) noexcept = default;
+HeaderReader::~HeaderReader() = default;
+
+Form HeaderReader::form() const { return impl_->form; }
+const TimeFold& HeaderReader::fold() const { return impl_->fold; }
+
+void HeaderReader::restart(Instant previous) {
+  impl_->fold = TimeFold(impl_->fold.zone(), previous, impl_->fold.base_year());
+  impl_->memory.kind = StampMemory::Kind::kNone;
+  impl_->quick = SIZE_MAX;
+  impl_->any = impl_->first_is_open = false;
+}
+
+const Stamp* HeaderReader::first_open_stamp() const { return impl_->first_is_open ? &impl_->first_open : nullptr; }
+
+Took HeaderReader::read(std::string_view line, Record& out) {
+  out.length = static_cast<uint32_t>(line.size());
+  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  Impl& self = *impl_;
+  if (line.size() >= self.quick && std::memcmp(line.data(), self.memory.prefix, kPrefix) == 0) [[likely]] {
+    out.time = self.memory.time;
+    return self.tags.read_quickly(line.data() + kPrefix, line.data() + line.size(), out);
+  }
+  // Another second of the same minute.
+  if (line.size() >= self.quick && self.step_second(line.data())) {
+    out.time = self.memory.time;
+    return self.tags.read_quickly(line.data() + kPrefix, line.data() + line.size(), out);
+  }
+  return self.form == Form::kSyslog ? self.read_syslog(line, out) : self.read_own(line, out);
+}
+
+// "Mar  2 00:00:" as before, then a second and a blank.
+inline bool HeaderReader::Impl::step_second(const char* p) {
+  if (std::memcmp(p, memory.prefix, 8) != 0 || std::memcmp(p + 5, memory.prefix + 5, 8) != 0 || !fold.steady()) return false;
+  const auto value = [](const char* d) { return static_cast<uint8_t>(d[0] - '0') * 10 + static_cast<uint8_t>(d[1] - '0'); };
+  const unsigned tens = static_cast<uint8_t>(p[13] - '0'), ones = static_cast<uint8_t>(p[14] - '0');
+  if (tens > 5 || ones > 9 || p[15] != ' ') return false;
+  memory.time += std::chrono::seconds(static_cast<int>(tens * 10 + ones) - value(memory.prefix + 13));
+  std::memcpy(memory.prefix + 13, p + 13, 2);
+  fold.step_within_hour(memory.time);
+  return true;
+}
+
+Took HeaderReader::Impl::read_syslog(std::string_view line, Record& out) {
+  if (line.empty()) return Took::kContinuation;
+  size_t at = 0;
+  // A machine that lost power may leave zeros where a line was to be.
+  while (at < line.size() && line[at] == '\0') ++at;
+  at += priority_length(line.substr(at));
+  if (line.size() - at > 2 && line[at] == '1' && line[at + 1] == ' ') return read_5424(line, at + 2, out);
+  at = take_stamp(line, at, out.time);
+  if (at == 0 || at >= line.size()) return Took::kNoHeader;
+  return tags.read(line.substr(at), out);
+}
+
+// The place after the stamp and its blank, 0: there is none.
+size_t HeaderReader::Impl::take_stamp(std::string_view line, size_t at, Instant& time) {
+  const char* p = line.data() + at;
+  if (line.size() - at >= kQuick && memory.kind != StampMemory::Kind::kNone && std::memcmp(p, memory.prefix, kPrefix) == 0) {
+    if (memory.kind == StampMemory::Kind::kTraditional) {
+      time = memory.time;
+      return at + kPrefix;
+    }
+    if (const size_t n = take_iso_quickly(p, time)) return at + n;
+  }
+  return take_stamp_slowly(line, at, time);
+}
+
+// ":12.345678+01:00 " after a minute and an offset that are known; 0: not that.
+inline size_t HeaderReader::Impl::take_iso_quickly(const char* p, Instant& time) {
+  const unsigned tens = static_cast<uint8_t>(p[17] - '0'), ones = static_cast<uint8_t>(p[18] - '0');
+  if (p[16] != ':' || tens > 5 || ones > 9) return 0;
+  int64_t micros = (tens * 10 + ones) * int64_t{1'000'000};
+  size_t at = 19;
+  if (p[19] == '.') {
+    const uint64_t word = load8(p + 20);
+    if ((non_digits(word) & 0x0000'8080'8080'8080ULL) != 0) return 0;
+    micros += few_digits(word & 0x0000'ffff'ffff'ffffULL, 6);
+    at = 26;
+  }
+  if ((load8(p + at) & memory.tail_mask) != memory.tail) return 0;
+  time = memory.time + Duration{micros};
+  fold.set_previous(time);
+  return at + memory.tail_length;
+}
+
+size_t HeaderReader::Impl::take_stamp_slowly(std::string_view line, size_t at, Instant& time) {
+  const std::string_view text = line.substr(at);
+  memory.kind = StampMemory::Kind::kNone;
+  quick = SIZE_MAX;
+  Stamp stamp;
+  size_t n = parse_traditional_stamp(text, stamp);
+  const bool traditional = n == kPrefix - 1;
+  if (n == 0) n = parse_iso_stamp(text, stamp);
+  const bool iso = n != 0 && !traditional && stamp.has_offset && text.size() >= kQuick;
+  if (n == 0) n = parse_unix_stamp(text, stamp);
+  if (n == 0) return 0;
+  time = resolve(stamp);
+  if (traditional && text.size() > kPrefix) {
+    memory.kind = StampMemory::Kind::kTraditional;
+    quick = kQuick;
+    memory.time = time;
+    std::memcpy(memory.prefix, text.data(), kPrefix);
+  } else if (iso && text[4] == '-') {
+    const size_t tail_at = text[19] == '.' ? 26 : 19;
+    if (n >= tail_at && n + 1 - tail_at <= 8 && stamp.second < 60) {
+      memory.kind = StampMemory::Kind::kIso;
+      memory.time = time - std::chrono::seconds(stamp.second) - Duration{stamp.micros};
+      std::memcpy(memory.prefix, text.data(), kPrefix);
+      memory.tail_length = n + 1 - tail_at;
+      memory.tail_mask = memory.tail_length == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * memory.tail_length)) - 1;
+      memory.tail = load8(text.data() + tail_at) & memory.tail_mask;
+      if ((non_digits(memory.tail) & 0x80) == 0) memory.kind = StampMemory::Kind::kNone;  // a longer fraction
+    }
+  }
+  return at + n + 1;
+}
+
+Instant HeaderReader::Impl::resolve(const Stamp& stamp) {
+  if (!any) {
+    any = true;
+    first_is_open = !stamp.has_offset;
+    first_open = stamp;
+  }
+  return fold.resolve(stamp);
+}
+
+// After "<PRI>1 ": stamp, host, app, procid, msgid, structured data, message; "-" is none of it.
+Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Record& out) {
+  if (line.substr(at).starts_with("- ")) {
+    out.time = fold.previous();
+    at += 2;
+  } else if ((at = take_stamp(line, at, out.time)) == 0) {
+    return Took::kNoHeader;
+  }
+  std::string_view words[4];
+  for (std::string_view& word : words) {
+    if (at >= line.size()) return Took::kNoHeader;
+    const size_t blank = line.find(' ', at);
+    if (blank == std::string_view::npos || blank == at) return Took::kNoHeader;
+    word = line.substr(at, blank - at);
+    at = blank + 1;
+    if (word == "-") word = {};
+  }
+  at = skip_structured_data(line, at);
+  if (at == 0 || (at < line.size() && line[at] != ' ')) return Took::kNoHeader;
+  std::string_view message = line.substr(std::min(at + 1, line.size()));
+  if (message.starts_with("\xef\xbb\xbf")) message.remove_prefix(3);
+  if (message.starts_with(' ')) message.remove_prefix(1);  // it stood between tag and text
+  out.host = words[0];
+  out.program = words[1];
+  out.pid = 0;
+  if (!words[2].empty() && words[2].size() <= 9) {
+    for (const char c : words[2]) {
+      if (!is_digit(c)) {
+        out.pid = 0;
+        break;
+      }
+      out.pid = out.pid * 10 + static_cast<uint32_t>(c - '0');
+    }
+  }
+  out.message = message;
+  HeaderSlot& slot = tags.slot_of(out.host, out.program);
+  out.note = &slot.note;
+  return slot.tail == HeaderSlot::Tail::kEximMessage ? strip_exim_stamp(out) : Took::kRecord;
+}
+
+Took HeaderReader::Impl::read_own(std::string_view line, Record& out) {
+  Stamp stamp;
+  out.host = {};
+  out.pid = 0;
+  const Took took = own.read(line, stamp, out);
+  if (took != Took::kRecord) return took;
+  out.time = form == Form::kBare ? kNoInstant : resolve(stamp);
+  out.note = &tags.slot_of({}, out.program).note;
+  return took;
+}
+
+}  // namespace mailward

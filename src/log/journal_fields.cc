@@ -1,0 +1,78 @@
+#include "log/journal_fields.h"
+
+#include <array>
+#include <charconv>
+
+#include "log/own_forms.h"
+
+namespace mailward {
+namespace {
+
+constexpr std::array<std::string_view, JournalFields::kCount> kNames = {
+    "MESSAGE",   "SYSLOG_IDENTIFIER", "_COMM",              "_PID", "SYSLOG_PID", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP",
+    "_HOSTNAME", "_SYSTEMD_UNIT",     "_SYSTEMD_USER_UNIT", "_UID", "_TRANSPORT"};
+
+int64_t number(std::string_view text, int64_t otherwise) {
+  int64_t v = 0;
+  const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
+  return error == std::errc() && end == text.data() + text.size() && v >= 0 ? v : otherwise;
+}
+
+// systemd.io/UIDS-GIDS: ordinary users begin at 1000; 65534 is nobody.
+bool is_ordinary_user(int64_t uid) { return uid >= 1000 && uid != 65534; }
+
+bool is_believed(const JournalFields& f, int64_t uid) {
+  if (!is_ordinary_user(uid)) return true;
+  const std::string_view unit = f.values[JournalFields::kUnit];
+  if (unit.empty() || !f.values[JournalFields::kUserUnit].empty()) return false;
+  const bool session = unit.starts_with("session-") && unit.ends_with(".scope");
+  return !session && !unit.starts_with("user@");
+}
+
+}  // namespace
+
+JournalFields::Field JournalFields::find(std::string_view name) {
+  for (size_t i = 0; i < kNames.size(); ++i) {
+    if (name == kNames[i]) return static_cast<Field>(i);
+  }
+  return kCount;
+}
+
+std::string_view JournalFields::name_of(Field field) { return kNames[field]; }
+
+void JournalFields::clear() {
+  for (std::string_view& v : values) v = {};
+  for (bool& p : present) p = false;
+}
+
+JournalTook fill_record(const JournalFields& f, HeaderCache& tags, Record& out, Origin& origin) {
+  using F = JournalFields;
+  if (!f.present[F::kMessage]) return JournalTook::kNothing;
+  constexpr int64_t kLatest = 7'258'118'400'000'000;  // the year 2200
+  int64_t micros = number(f.values[F::kSourceRealtime], -1);
+  if (micros < 0 || micros > kLatest) micros = number(f.values[F::kRealtime], -1);
+  if (micros < 0 || micros > kLatest) return JournalTook::kNothing;
+  out.time = Instant{Duration{micros}};
+  origin.uid = number(f.values[F::kUid], -1);
+  origin.unit = f.values[F::kUnit];
+  origin.command = f.values[F::kComm];
+  origin.transport = f.values[F::kTransport];
+  out.origin = &origin;
+  out.host = f.values[F::kHostname];
+  out.program = f.present[F::kIdentifier] ? f.values[F::kIdentifier] : f.values[F::kComm];
+  const bool has_pid = f.present[F::kSyslogPid] || origin.transport != "syslog";
+  const std::string_view pid = f.present[F::kPid] ? f.values[F::kPid] : f.values[F::kSyslogPid];
+  const int64_t value = has_pid ? number(pid, 0) : 0;
+  out.pid = value <= UINT32_MAX ? static_cast<uint32_t>(value) : 0;
+  std::string_view message = f.values[F::kMessage];
+  while (message.ends_with('\n') || message.ends_with('\r')) message.remove_suffix(1);
+  out.message = message;
+  out.length = static_cast<uint32_t>(std::min<size_t>(f.values[F::kMessage].size(), UINT32_MAX));
+  HeaderSlot& slot = tags.slot_of(out.host, out.program);
+  out.note = &slot.note;
+  if (!is_believed(f, origin.uid)) return JournalTook::kUntrusted;
+  if (slot.tail == HeaderSlot::Tail::kEximMessage && strip_exim_stamp(out) == Took::kContinuation) return JournalTook::kContinuation;
+  return JournalTook::kRecord;
+}
+
+}  // namespace mailward

@@ -1,0 +1,27 @@
+// journalctl -o json: one object a line; a field is a string, a list of byte values where it is no
+// UTF-8, a list of either where it occurs several times, or null where it was too long to print.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "log/journal_fields.h"
+
+namespace mailward {
+
+class JournalJsonReader {
+ public:
+  // The record's views live until the next call, or point into `line`. kNothing: no JSON, no message …
+  JournalTook read(std::string_view line, Record& out);
+
+ private:
+  bool take(JournalFields::Field field, std::string_view raw, bool escaped);
+  bool take_array(JournalFields::Field field, std::string_view array);
+
+  JournalFields fields_;
+  std::string scratch_[JournalFields::kCount];  // of fields that had to be unescaped
+  HeaderCache tags_;
+  Origin origin_;
+};
+
+}  // namespace mailward

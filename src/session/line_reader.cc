@@ -1,0 +1,162 @@
+#include "session/line_reader.h"
+
+#include <algorithm>
+#include <cstring>
+
+#include "log/limits.h"
+#include "log/meta.h"
+
+namespace mailward {
+
+void LineFigures::add(const LineFigures& other) {
+  lines += other.lines;
+  not_understood += other.not_understood;
+  other_programs += other.other_programs;
+  lost += other.lost;
+  overlong += other.overlong;
+  if (has_time(other.first) && (!has_time(first) || other.first < first)) first = other.first;
+  if (has_time(other.last) && other.last > last) last = other.last;
+}
+
+const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  const char* p = begin;
+  while (p < end) {
+    const char* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
+    if (!stop) break;
+    line(p, stop, header, out);
+    p = stop + 1;
+  }
+  return p;
+}
+
+void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  ++line_;
+  ++figures_.lines;
+  const std::string_view text(begin, static_cast<size_t>(end - begin));
+  Record r;
+  switch (header.read(text, r)) {
+    case Took::kRecord: record(r, text, out); return;
+    case Took::kNoHeader: ++figures_.not_understood; return;
+    case Took::kContinuation: return;
+  }
+}
+
+void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
+  seen(r.time);
+  const ProgramRules* rules;
+  if (r.note && r.note->value) {
+    rules = static_cast<const ProgramRules*>(r.note->rules);
+  } else {
+    rules = grammar_.find(r.program).rules;
+    if (r.note) *r.note = {rules, 1};
+  }
+  if (rules) {
+    if (const RuleMeaning* meaning = rules->explain(r.message.data(), r.message.data() + r.message.size(), match_)) {
+      if (!meaning->silent) tell(r, *rules, *meaning, match_, 1, raw, out);
+    } else {
+      unexplained(r, rules, raw, out);
+      return;
+    }
+  } else {
+    if (!r.program.empty() || !explain_bare(r, raw, out)) unexplained(r, nullptr, raw, out);
+    return;
+  }
+  previous_message_ = r.message;
+  previous_rules_ = rules;
+  previous_pid_ = r.pid;
+  has_previous_ = true;
+}
+
+void LineReader::tell(const Record& r, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {
+  LineContext where;
+  where.time = r.time;
+  where.host = r.host;
+  where.program = r.program;
+  where.pid = r.pid;
+  where.file = file_;
+  where.line = line_;
+  where.repeat = repeat;
+  where.raw = raw;
+  where.cut = match.address_right && at_cut_length(r);
+  if (options_.keep_facts) where.service = grammar_.find(r.program).service;
+  tracker_.take(where, rules, meaning, match, out);
+}
+
+// Text without a header: whose line it is shows only in what it says. Where the rules of several
+// programs explain it, they must accuse the same address.
+bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out) {
+  if (!bare_ready_ && !grammar_.prepare_all()) return false;
+  bare_ready_ = true;
+  const ProgramRules* by = nullptr;
+  const RuleMeaning* meaning = nullptr;
+  Match m;
+  for (const auto& program : grammar_.programs()) {
+    const RuleMeaning* found = program->explain(r.message.data(), r.message.data() + r.message.size(), m);
+    if (!found || (meaning && found->silent)) continue;
+    if (meaning && !meaning->silent && (match_.has(Capture::kAddress) != m.has(Capture::kAddress) || (m.has(Capture::kAddress) && match_.address != m.address))) {
+      RuleMeaning nobody;
+      nobody.kinds[0] = EventKind::kAmbiguous;
+      tracker_.take(LineContext{}, *by, nobody, match_, out);
+      return true;
+    }
+    if (meaning && !meaning->silent) continue;
+    by = program.get();
+    meaning = found;
+    match_ = m;
+  }
+  if (!meaning) return false;
+  if (!meaning->silent) tell(r, *by, *meaning, match_, 1, raw, out);
+  return true;
+}
+
+void LineReader::unexplained(const Record& r, const ProgramRules* rules, std::string_view raw, Batch& out) {
+  const Meta meta = classify(r);
+  switch (meta.kind) {
+    case Meta::Kind::kLoss:
+      figures_.lost += 1;
+      tracker_.lose(r.host, out);
+      has_previous_ = false;
+      return;
+    case Meta::Kind::kRepeatInner: {
+      if (!rules) break;
+      // The inner text must be followed by readable bytes of its own.
+      scratch_.assign(meta.inner);
+      scratch_.append(kMessagePadding, '\0');
+      const char* text = scratch_.data();
+      const auto times = static_cast<uint32_t>(std::min<uint64_t>(meta.count, 1'000'000));
+      if (const RuleMeaning* meaning = rules->explain(text, text + meta.inner.size(), match_)) {
+        if (!meaning->silent) tell(r, *rules, *meaning, match_, times, raw, out);
+        return;
+      }
+      break;
+    }
+    case Meta::Kind::kRepeatLast: repeat_previous(r, meta.count, out); return;
+    case Meta::Kind::kNone: break;
+  }
+  has_previous_ = false;
+  if (rules || r.program.empty()) ++figures_.not_understood;
+  else ++figures_.other_programs;
+}
+
+void LineReader::repeat_previous(const Record& r, uint64_t times, Batch& out) {
+  if (!has_previous_) {
+    wants_previous_ = true;
+    ++figures_.other_programs;
+    return;
+  }
+  scratch_.assign(previous_message_);
+  scratch_.append(kMessagePadding, '\0');
+  const RuleMeaning* meaning = previous_rules_->explain(scratch_.data(), scratch_.data() + previous_message_.size(), match_);
+  if (!meaning || meaning->silent) return;
+  Record again = r;
+  again.pid = previous_pid_;
+  tell(again, *previous_rules_, *meaning, match_, static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), {}, out);
+}
+
+void LineReader::keep_previous() {
+  if (!has_previous_) return;
+  previous_text_.assign(previous_message_);
+  previous_message_ = previous_text_;
+}
+
+}  // namespace mailward

@@ -1,0 +1,107 @@
+// One stretch of one part of a log, line by line: header, rule, session. The inner loop of the
+// whole program.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "grammar/grammar.h"
+#include "log/header.h"
+#include "session/event_stream.h"
+#include "session/tracker.h"
+
+namespace mailward {
+
+// Longer lines are dropped and counted: no daemon writes them in one record.
+inline constexpr size_t kMaxLine = 64 * 1024;
+
+struct LineFigures {
+  uint64_t lines = 0, not_understood = 0, other_programs = 0, lost = 0, overlong = 0;
+  Instant first = kNoInstant, last = kNoInstant;
+  void add(const LineFigures& other);
+};
+
+// Reads records on behalf of one tracker. Not thread-safe.
+class LineReader {
+ public:
+  LineReader(const Grammar& grammar, Tracker& tracker, const ReadOptions& options) : grammar_(grammar), tracker_(tracker), options_(options) {}
+
+  // What follows belongs to this file; lines are counted from `line` + 1.
+  void begin(uint32_t file, uint64_t line) {
+    file_ = file;
+    line_ = line;
+  }
+
+  // All whole lines in [begin, end), each ending in a line feed; kMessagePadding bytes after `end`
+  // must be readable. Returns where the first line that has no end begins.
+  const char* lines(const char* begin, const char* end, HeaderReader& header, Batch& out);
+  // One line without its line feed.
+  void line(const char* begin, const char* end, HeaderReader& header, Batch& out);
+  // A line that was too long to be looked at.
+  void overlong_line() {
+    ++line_;
+    ++figures_.lines;
+    ++figures_.overlong;
+    ++figures_.not_understood;
+    has_previous_ = false;
+  }
+  // One record of a form that is not lines. `raw` may be empty.
+  void record(const Record& record, std::string_view raw, Batch& out);
+
+  // The line before `begin`, for syslogd's "last message repeated": copied, because its block goes.
+  void keep_previous();
+  // A repetition stood before anything that it could repeat: the part must be read in order.
+  bool wants_previous() const { return wants_previous_; }
+
+  uint64_t line_number() const { return line_; }
+  // Lines that somebody else read.
+  void skip_to(uint64_t line, const LineReader& other) {
+    line_ = line;
+    has_previous_ = false;
+    (void)other;
+  }
+  // A stream of records read on by so many lines, of which some had no header or were too long.
+  void skip_lines(uint64_t lines, uint64_t no_header, uint64_t overlong) {
+    line_ += lines;
+    figures_.lines += lines;
+    figures_.not_understood += no_header + overlong;
+    figures_.overlong += overlong;
+  }
+  // Forgets what the lines so far left behind.
+  void forget() {
+    figures_ = {};
+    has_previous_ = wants_previous_ = false;
+  }
+  LineFigures& figures() { return figures_; }
+
+ private:
+  void seen(Instant t) {
+    if (!has_time(t)) return;
+    if (!has_time(figures_.first) || t < figures_.first) figures_.first = t;
+    if (t > figures_.last) figures_.last = t;
+  }
+  void unexplained(const Record& record, const ProgramRules* rules, std::string_view raw, Batch& out);
+  void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat, std::string_view raw, Batch& out);
+  bool explain_bare(const Record& record, std::string_view raw, Batch& out);
+  void repeat_previous(const Record& record, uint64_t times, Batch& out);
+  void tell(const Record& record, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out);
+
+  const Grammar& grammar_;
+  Tracker& tracker_;
+  const ReadOptions& options_;
+  uint32_t file_ = 0;
+  uint64_t line_ = 0;
+  LineFigures figures_;
+  Match match_;
+  bool bare_ready_ = false;
+  bool has_previous_ = false, wants_previous_ = false;
+  std::string_view previous_message_;   // of the last record that was no repetition
+  const ProgramRules* previous_rules_ = nullptr;
+  uint32_t previous_pid_ = 0;
+  std::string_view previous_program_;
+  std::string previous_text_;
+  std::string scratch_;
+};
+
+}  // namespace mailward

@@ -1,0 +1,392 @@
+#include "session/tracker.h"
+
+#include <algorithm>
+#include <charconv>
+
+namespace mailward {
+namespace {
+
+constexpr size_t kMaxKept = 1 << 16;       // events that wait for something
+constexpr size_t kMaxQuestions = 1 << 15;  // of one part that was read ahead
+constexpr size_t kMaxWaiting = 64;         // of one session
+constexpr uint32_t kMaxCount = 1'000'000;
+constexpr size_t kKeptFact = 512, kKeptRaw = 4096;
+
+struct FactOf {
+  Capture capture;
+  Fact fact;
+};
+constexpr FactOf kFactOf[] = {
+    {Capture::kUser, Fact::kUser}, {Capture::kPtr, Fact::kPtr}, {Capture::kHelo, Fact::kHelo}, {Capture::kSender, Fact::kSender},
+    {Capture::kRecipient, Fact::kRecipient}, {Capture::kMechanism, Fact::kMechanism}, {Capture::kReason, Fact::kReason},
+    {Capture::kService, Fact::kService}, {Capture::kQueue, Fact::kSession}, {Capture::kSession, Fact::kSession},
+};
+
+uint32_t number(std::string_view text, uint32_t otherwise) {
+  uint32_t n = 0;
+  const auto [end, trouble] = std::from_chars(text.data(), text.data() + text.size(), n);
+  if (trouble == std::errc::result_out_of_range) return kMaxCount;
+  return trouble == std::errc{} ? std::min(n, kMaxCount) : otherwise;
+}
+
+}  // namespace
+
+uint32_t Tracker::host_hash(std::string_view host) {
+  if (host != last_host_) {
+    last_host_ = host;
+    last_host_hash_ = hash_host(host);
+  }
+  return last_host_hash_;
+}
+
+// ---------------------------------------------------------------- lines
+
+void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
+  if (meaning.silent) return;
+  const bool has_address = match.has(Capture::kAddress) && !(where.cut && match.address_right);
+  if (meaning.session == SessionAct::kNone || (meaning.key == KeyKind::kPid && where.pid == 0)) {
+    tell(nullptr, where, rules, meaning, match, has_address, out);
+    return;
+  }
+  const std::string_view id = match.text(meaning.key == KeyKind::kQueue ? Capture::kQueue : Capture::kSession);
+  const uint64_t key = session_key(rules.group, meaning.key, host_hash(where.host), meaning.key == KeyKind::kPid ? where.pid : 0, meaning.key == KeyKind::kPid ? std::string_view{} : id);
+  Session* s = live(key, where, out);
+
+  if (meaning.session == SessionAct::kOpen && has_address) {
+    if (s) close(s, out);
+    else if (mode_ == Mode::kAhead) out.openings.push_back({key, static_cast<uint32_t>(out.events.size()), static_cast<uint32_t>(out.questions.size())});
+    s = &open(key, where, meaning.key, out);
+    s->address = match.address;
+    s->has_address = true;
+    tell(s, where, rules, meaning, match, true, out);
+    return;
+  }
+  // A process id is used again: another address means another session.
+  bool known_absent = false;
+  if (s && has_address && s->has_address && s->address != match.address) {
+    close(s, out);
+    s = nullptr;
+    known_absent = true;
+  }
+  if (!s && !known_absent && mode_ == Mode::kAhead) {
+    ask(where, rules, meaning, match, out);
+    return;
+  }
+  if (!s && (meaning.session == SessionAct::kWait || (meaning.session == SessionAct::kIn && has_address))) s = &open(key, where, meaning.key, out);
+  if (s) {
+    if (has_address && !s->has_address) {
+      s->address = match.address;
+      s->has_address = true;
+      answer_waiting(*s, out);
+    }
+    s->last = where.time;
+  }
+  tell(s, where, rules, meaning, match, has_address, out);
+  if (s && meaning.session == SessionAct::kEnd) close(s, out);
+}
+
+void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out) {
+  for (const EventKind kind : meaning.kinds) {
+    if (kind == EventKind::kNone) break;
+    if (kind == EventKind::kAmbiguous) {
+      ++figures_.ambiguous;
+      continue;
+    }
+    const bool frame = is_frame(kind);
+    uint32_t weight = frame ? 1 : match.has(Capture::kCount) ? number(match.text(Capture::kCount), 1) : meaning.count;
+    weight = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{weight} * where.repeat, kMaxCount));
+    // Of two events one is the login (`dropped` beside `auth_aborted`): only that one is counted as an attempt.
+    if (meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped) {
+      if (meaning.hint && !s) continue;
+      if (s) {
+        auto& mine = s->attempts[meaning.attempt];
+        mine = static_cast<uint16_t>(std::min<uint32_t>(mine + weight, UINT16_MAX));
+        if (!meaning.hint) {
+          if (mine <= s->told) continue;
+          weight = static_cast<uint32_t>(mine - s->told);
+          s->told = mine;
+        }
+      }
+    }
+    if (weight == 0) continue;
+    const bool charged = has_address || (s && s->has_address);
+    if (!charged && meaning.session != SessionAct::kWait) {
+      // The line has an address, but not one that can be believed.
+      if (meaning.address == AddressFrom::kLine) ++figures_.ambiguous;
+      continue;
+    }
+    const bool announced = meaning.hint && meaning.attempt != kNoAttempt && !frame;
+    if (!(options_.wanted & bit(kind))) {
+      // Counted when it is put out; what nobody wants to see need not be kept for that.
+      if (charged && !announced) ++figures_.events;
+      continue;
+    }
+    Event event = make_event(kind, where, rules, meaning, match);
+    event.count = weight;
+    if (charged) event.address = has_address ? match.address : s->address;
+    if (announced) announce(*s, event);
+    else if (charged) emit(event, out);
+    else if (s) wait(*s, event);
+  }
+}
+
+// The line only announces what others may tell: the first one that knows the user's name is kept.
+void Tracker::announce(Session& s, const Event& event) {
+  if (s.hint != kNothing) {
+    if (!kept_[s.hint].event.user().empty() || event.user().empty()) return;
+    drop(s.hint);
+  }
+  s.hint = keep(event);
+}
+
+void Tracker::wait(Session& s, const Event& event) {
+  size_t length = 0;
+  uint32_t* link = &s.waiting;
+  for (; *link != kNothing; link = &kept_[*link].next)
+    if (++length >= kMaxWaiting) return;
+  *link = keep(event);
+}
+
+void Tracker::answer_waiting(Session& s, Batch& out) {
+  for (uint32_t k = s.waiting; k != kNothing;) {
+    const uint32_t next = kept_[k].next;
+    kept_[k].event.address = s.address;
+    emit(kept_[k].event, out);
+    drop(k);
+    k = next;
+  }
+  s.waiting = kNothing;
+  if (s.hint != kNothing && kept_[s.hint].event.address.empty()) kept_[s.hint].event.address = s.address;
+}
+
+void Tracker::ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
+  Question& q = out.questions.emplace_back();
+  q.position = static_cast<uint32_t>(out.events.size());
+  q.rules = &rules;
+  q.meaning = &meaning;
+  q.where = where;
+  for (std::string_view* text : {&q.where.host, &q.where.program, &q.where.service}) *text = out.texts.keep(*text);
+  q.where.raw = options_.keep_raw ? out.texts.keep(where.raw) : std::string_view{};
+  q.match.rule = match.rule;
+  q.match.present = match.present;
+  q.match.address_right = match.address_right;
+  q.match.address = match.address;
+  for (size_t c = 0; c < kCaptures; ++c) {
+    if (!(match.present >> c & 1)) continue;
+    const std::string_view kept = out.texts.keep(match.spans[c].view());
+    q.match.spans[c] = {kept.data(), kept.data() + kept.size()};
+  }
+}
+
+// ---------------------------------------------------------------- sessions
+
+Session* Tracker::live(uint64_t key, const LineContext& where, Batch& out) {
+  Session* s = table_.find(key);
+  if (s && has_time(where.time) && has_time(s->last) && where.time - s->last > lifetime(s->kind)) {
+    close(s, out);
+    return nullptr;
+  }
+  return s;
+}
+
+Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out) {
+  if (table_.size() >= kMaxSessions || kept_used_ >= kMaxKept) make_room(out);
+  Session& s = table_.add(key);
+  s.kind = kind;
+  s.last = where.time;
+  s.host = host_hash(where.host);
+  most_sessions_ = std::max(most_sessions_, table_.size());
+  return s;
+}
+
+void Tracker::close(Session* s, Batch& out) {
+  if (s->hint != kNothing) {
+    const uint16_t announced = *std::max_element(s->attempts.begin(), s->attempts.end());
+    Event& event = kept_[s->hint].event;
+    if (announced > s->told && !event.address.empty()) {
+      event.count = static_cast<uint32_t>(announced - s->told);
+      emit(event, out);
+    }
+    drop(s->hint);
+  }
+  for (uint32_t k = s->waiting; k != kNothing;) {
+    const uint32_t next = kept_[k].next;
+    drop(k);
+    k = next;
+  }
+  table_.erase(s);
+}
+
+void Tracker::make_room(Batch& out) {
+  for (uint64_t key : table_.older_half()) close(table_.find(key), out);
+}
+
+void Tracker::lose(std::string_view host, Batch& out) { lose_host(host_hash(host), out); }
+
+void Tracker::lose_host(uint32_t host, Batch& out) {
+  std::vector<std::pair<Instant, uint64_t>> ended;
+  table_.each([&](const Session& s) {
+    if (s.kind == KeyKind::kPid && s.host == host) ended.emplace_back(s.last, s.key);
+  });
+  if (mode_ == Mode::kAhead) {
+    Question& q = out.questions.emplace_back();
+    q.kind = Question::Kind::kLoss;
+    q.position = static_cast<uint32_t>(out.events.size());
+    q.host = host;
+  }
+  std::sort(ended.begin(), ended.end());
+  for (const auto& [last, key] : ended) close(table_.find(key), out);
+}
+
+void Tracker::finish(Batch& out) {
+  std::vector<std::pair<uint64_t, uint64_t>> hints;  // by the line that announced
+  table_.each([&](const Session& s) {
+    if (s.hint != kNothing) hints.emplace_back(uint64_t{kept_[s.hint].event.file} << 48 | kept_[s.hint].event.line, s.key);
+  });
+  std::sort(hints.begin(), hints.end());
+  for (const auto& [line, key] : hints) close(table_.find(key), out);
+  reset();
+}
+
+void Tracker::reset() {
+  table_.clear();
+  kept_.clear();
+  free_kept_.clear();
+  most_sessions_ = most_kept_ = kept_used_ = 0;
+}
+
+// ---------------------------------------------------------------- events
+
+Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const {
+  Event e;
+  e.time = where.time;
+  e.kind = kind;
+  e.unknown_user = meaning.unknown_user;
+  e.pid = where.pid;
+  e.file = where.file;
+  e.line = where.line;
+  if (options_.keep_raw) e.raw = where.raw;
+  if (!options_.keep_facts) {
+    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    return e;
+  }
+  e.daemon = rules.daemon;
+  e.port = static_cast<uint16_t>(match.has(Capture::kPort) ? std::min(number(match.text(Capture::kPort), 0), 65535U) : 0);
+  auto set = [&e](Fact f, std::string_view text) { e.facts[static_cast<size_t>(f)] = text; };
+  set(Fact::kHost, where.host);
+  set(Fact::kProgram, where.program);
+  set(Fact::kService, where.service);
+  for (const auto& [fact, text] : meaning.constants) set(fact, text);
+  for (const auto& [capture, fact] : kFactOf)
+    if (match.has(capture)) set(fact, match.text(capture));
+  if (const auto ptr = e.fact(Fact::kPtr); ptr == "unknown" || ptr == "<unknown>") set(Fact::kPtr, {});
+  return e;
+}
+
+bool Tracker::delivers(const Event& event) const {
+  if (!(options_.wanted & bit(event.kind))) return false;
+  if (has_time(options_.since) && !(has_time(event.time) && event.time >= options_.since)) return false;
+  return !has_time(options_.until) || (has_time(event.time) && event.time < options_.until);
+}
+
+void Tracker::emit(const Event& event, Batch& out) {
+  ++figures_.events;
+  if (!delivers(event)) return;
+  Event& e = out.events.emplace_back(event);
+  for (std::string_view& text : e.facts)
+    if (!text.empty()) text = out.texts.keep(text);
+  e.raw = out.texts.keep(e.raw);
+}
+
+uint32_t Tracker::keep(const Event& event) {
+  uint32_t index;
+  if (free_kept_.empty()) {
+    index = static_cast<uint32_t>(kept_.size());
+    kept_.emplace_back();
+  } else {
+    index = free_kept_.back();
+    free_kept_.pop_back();
+  }
+  most_kept_ = std::max(most_kept_, ++kept_used_);
+  Kept& k = kept_[index];
+  k.event = event;
+  k.next = kNothing;
+  k.texts.clear();
+  size_t total = std::min(event.raw.size(), kKeptRaw);
+  for (std::string_view text : event.facts) total += std::min(text.size(), kKeptFact);
+  k.texts.reserve(total);  // the views point into it: it must not move
+  auto copy = [&k](std::string_view& text, size_t most) {
+    const size_t at = k.texts.size();
+    k.texts.append(text.substr(0, most));
+    text = {k.texts.data() + at, k.texts.size() - at};
+  };
+  for (std::string_view& text : k.event.facts) copy(text, kKeptFact);
+  copy(k.event.raw, kKeptRaw);
+  return index;
+}
+
+void Tracker::drop(uint32_t kept) {
+  free_kept_.push_back(kept);
+  --kept_used_;
+}
+
+// ---------------------------------------------------------------- parts
+
+bool Tracker::can_join(const Batch& part, const Tracker& ahead) const {
+  return table_.size() + ahead.most_sessions_ + part.questions.size() < kMaxSessions &&
+         kept_used_ + ahead.most_kept_ + part.questions.size() < kMaxKept && part.questions.size() < kMaxQuestions;
+}
+
+void Tracker::join(Batch& part, Tracker& ahead, uint64_t first_line, Batch& out) {
+  size_t events = 0, openings = 0;
+  auto events_up_to = [&](size_t position) {
+    for (; events < position; ++events) {
+      part.events[events].line += first_line;
+      out.events.push_back(part.events[events]);
+    }
+  };
+  auto openings_up_to = [&](size_t questions) {
+    for (; openings < part.openings.size() && part.openings[openings].questions <= questions; ++openings) {
+      Session* s = table_.find(part.openings[openings].key);
+      if (!s) continue;
+      events_up_to(part.openings[openings].position);
+      close(s, out);
+    }
+  };
+  for (size_t i = 0; i < part.questions.size(); ++i) {
+    openings_up_to(i);
+    Question& q = part.questions[i];
+    events_up_to(q.position);
+    if (q.kind == Question::Kind::kLoss) {
+      lose_host(q.host, out);
+      continue;
+    }
+    q.where.line += first_line;
+    take(q.where, *q.rules, *q.meaning, q.match, out);
+  }
+  openings_up_to(part.questions.size());
+  events_up_to(part.events.size());
+  figures_.events += ahead.figures_.events;
+  figures_.ambiguous += ahead.figures_.ambiguous;
+
+  ahead.table_.each([&](const Session& from) {
+    Session& s = table_.add(from.key);
+    s = from;
+    if (from.hint != kNothing) {
+      Event event = ahead.kept_[from.hint].event;
+      event.line += first_line;
+      s.hint = keep(event);
+    }
+    uint32_t* link = &s.waiting;
+    for (uint32_t k = from.waiting; k != kNothing; k = ahead.kept_[k].next) {
+      Event event = ahead.kept_[k].event;
+      event.line += first_line;
+      *link = keep(event);
+      link = &kept_[*link].next;
+    }
+    *link = kNothing;
+  });
+  most_sessions_ = std::max(most_sessions_, table_.size());
+}
+
+}  // namespace mailward

@@ -1,0 +1,139 @@
+// Sessions over time: lines find each other, an event without an address gets its session's, and a
+// login attempt that several lines tell of is put out once (docs/sessions.md).
+//
+// A tracker reads lines in order and appends events to a Batch. It works in one of two ways:
+//  - in order: all lines of the log came to this tracker. What has no session has none.
+//  - ahead: a part of the log is read before the parts in front of it. Lines of sessions that were
+//    not seen to open here are kept in the batch as questions; join() puts them to the tracker that
+//    read what stood before, and hands it the sessions that are still open. The events that come
+//    out are the same, in the same order.
+// Not thread-safe; one tracker is used by one thread at a time.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/arena.h"
+#include "base/event.h"
+#include "grammar/grammar.h"
+#include "session/session_table.h"
+
+namespace mailward {
+
+// Where an explained message comes from. Views live as long as the line.
+struct LineContext {
+  Instant time = kNoInstant;
+  std::string_view host, program;
+  uint32_t pid = 0;
+  uint32_t file = 0;
+  uint64_t line = 0;
+  uint32_t repeat = 1;     // "message repeated N times"
+  bool cut = false;        // at a length at which loggers cut: what stands right of free text is not believed
+  std::string_view raw;
+  std::string_view service;
+};
+
+struct TrackerOptions {
+  KindSet wanted = ~KindSet{0};
+  bool keep_facts = true;
+  bool keep_raw = false;
+  Instant since = kNoInstant;
+  Instant until = kNoInstant;
+};
+
+struct TrackerFigures {
+  uint64_t events = 0;     // frames included, wanted or not
+  uint64_t ambiguous = 0;  // lines that could not be charged to one address
+};
+
+// A line that waits for an answer, with everything that take() was given. Texts lie in the arena.
+struct Question {
+  enum class Kind : uint8_t { kLine, kLoss } kind = Kind::kLine;
+  uint32_t position = 0;   // before this event of the batch
+  uint32_t host = 0;       // kLoss
+  const ProgramRules* rules = nullptr;
+  const RuleMeaning* meaning = nullptr;
+  LineContext where;
+  Match match;
+};
+
+// A session began in a part that was read ahead: one of the same key that began before it ends here.
+struct Opening {
+  uint64_t key;
+  uint32_t position;   // as Question::position
+  uint32_t questions;  // after so many questions
+};
+
+struct Batch {
+  std::vector<Event> events;
+  std::vector<Question> questions;
+  std::vector<Opening> openings;
+  Arena texts;
+  void clear() {
+    events.clear();
+    questions.clear();
+    openings.clear();
+    texts.clear();
+  }
+};
+
+class Tracker {
+ public:
+  enum class Mode : uint8_t { kInOrder, kAhead };
+  Tracker(const TrackerOptions& options, Mode mode) : options_(options), mode_(mode) {}
+
+  // A line that a rule explains.
+  void take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out);
+  // The log admits that lines of this host are missing: its sessions by pid can't be trusted further.
+  void lose(std::string_view host, Batch& out);
+  // Appends the events of `part` (read ahead, by `ahead`) to `out`, questions answered; takes over the
+  // sessions of `ahead`. Lines of the part are counted from `first_line`.
+  void join(Batch& part, Tracker& ahead, uint64_t first_line, Batch& out);
+  // The log ends: what was only announced is put out.
+  void finish(Batch& out);
+
+  // False: joined, `ahead` might tell other events than a tracker that read all in order, because the
+  // bound of some table could have been met on the way. The part must then be read again, in order.
+  bool can_join(const Batch& part, const Tracker& ahead) const;
+  const TrackerFigures& figures() const { return figures_; }
+  const TrackerOptions& options() const { return options_; }
+  void reset();
+
+ private:
+  struct Kept {  // an event that waits
+    Event event;
+    std::string texts;
+    uint32_t next = kNothing;
+  };
+
+  uint32_t host_hash(std::string_view host);
+  void lose_host(uint32_t host, Batch& out);
+  Session* live(uint64_t key, const LineContext& where, Batch& out);
+  Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
+  void close(Session* s, Batch& out);
+  void make_room(Batch& out);
+  void tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out);
+  void announce(Session& s, const Event& event);
+  void wait(Session& s, const Event& event);
+  void answer_waiting(Session& s, Batch& out);
+  void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out);
+  Event make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const;
+  bool delivers(const Event& event) const;
+  void emit(const Event& event, Batch& out);
+  uint32_t keep(const Event& event);
+  void drop(uint32_t kept);
+
+  TrackerOptions options_;
+  Mode mode_;
+  SessionTable table_;
+  TrackerFigures figures_;
+  size_t most_sessions_ = 0, most_kept_ = 0, kept_used_ = 0;
+  std::string last_host_;
+  uint32_t last_host_hash_ = 0;
+  std::deque<Kept> kept_;
+  std::vector<uint32_t> free_kept_;
+};
+
+}  // namespace mailward

@@ -1,0 +1,196 @@
+#include "view/table.h"
+
+#include <gtest/gtest.h>
+
+#include <random>
+#include <sstream>
+
+#include "base/text.h"
+#include "view/sample_report.h"
+
+namespace mailward {
+namespace {
+
+TableOptions options(size_t width, Charset charset = Charset::kUtf8) {
+  TableOptions options;
+  options.screen = {width, charset, false};
+  options.same_input = "mail.log";
+  return options;
+}
+
+std::string table_of(const Report& report, const TableOptions& how) { return shown_by<TableView>(report, how); }
+
+size_t widest(const std::string& text) {
+  std::istringstream lines(text);
+  std::string line;
+  size_t widest = 0;
+  while (std::getline(lines, line)) widest = std::max(widest, width_of(line));
+  return widest;
+}
+
+TEST(Table, TwoLinesASourceOnANarrowScreen) {
+  EXPECT_EQ(table_of(sample_report(), options(80)),
+            "OFFENDER         POLICY BROKEN     FIRST SEEN   LAST SEEN    ACTIVITY\n"
+            "143.110.219.209  foreign-login +1  03-09 07:55  03-09 07:59   ▁▂▃▄▅▆▇█      █\n"
+            "  auth_failed 7, no_ptr 2 · info@example.com 6, admin\n"
+            "\n"
+            "NO OFFENDER      POLICY BROKEN     FIRST SEEN   LAST SEEN    ACTIVITY\n"
+            "192.0.2.9        -                 03-09 07:55  03-09 07:59\n"
+            "  unknown_recipient 1\n"
+            "\n"
+            "1 offender among 3 sources (policy: strikes).\n"
+            "42 events in 1,000 lines (12 kB) of mail.log, 2026-03-09 07:55 to 2026-03-09\n"
+            "  08:00 (UTC).\n"
+            "Not understood: 0.4 % of the lines (4).\n"
+            "Why: mailward explain 143.110.219.209 mail.log\n");
+}
+
+TEST(Table, OneLineASourceOnAWideScreen) {
+  Report report = sample_report();
+  report.sources.resize(1);
+  const std::string text = table_of(report, options(160));
+  EXPECT_EQ(
+      text.substr(0, text.find("\n\n")),
+      "OFFENDER         POLICY BROKEN     FIRST SEEN   LAST SEEN    ACTIVITY          EVENTS                   LOGINS "
+      "TRIED\n"
+      "143.110.219.209  foreign-login +1  03-09 07:55  03-09 07:59   ▁▂▃▄▅▆▇█      █  auth_failed 7, no_ptr 2  "
+      "info@example.com 6, admin");
+}
+
+TEST(Table, AsciiHoldsNothingElse) {
+  Report report = sample_report();
+  report.sources[0].users = {{"müller", 2}, {"山田", 1}};
+  report.sources[0].policies = {"strikes/größer"};
+  for (unsigned char c : table_of(report, options(80, Charset::kAscii)))
+    EXPECT_TRUE(c == '\n' || (c >= ' ' && c < 0x7f));
+}
+
+TEST(Table, TimesAreInTheZoneAskedFor) {
+  TableOptions how = options(80);
+  how.time.zone = "Europe/Berlin";
+  how.time.offset = [](Instant) { return std::chrono::hours(1); };
+  const std::string text = table_of(sample_report(), how);
+  EXPECT_NE(text.find("03-09 08:55  03-09 08:59"), std::string::npos) << text;
+  EXPECT_NE(text.find("(Europe/Berlin)"), std::string::npos) << text;
+}
+
+TEST(Table, TheYearIsToldWhereThereAreTwo) {
+  Report report = sample_report();
+  report.input.first = at("2025-12-31T23:00:00Z");
+  EXPECT_NE(table_of(report, options(80)).find("2026-03-09 07:55  2026-03-09 07:59"), std::string::npos);
+}
+
+TEST(Table, NoTimesNoColumnsOfThem) {
+  Report report = sample_report();
+  report.input.first = report.input.last = kNoInstant;
+  for (SourceReport& source : report.sources) source.first = source.last = kNoInstant;
+  const std::string text = table_of(report, options(80));
+  EXPECT_EQ(text.find("SEEN"), std::string::npos) << text;
+  EXPECT_EQ(text.find("ACTIVITY"), std::string::npos) << text;
+}
+
+TEST(Table, NobodyToTellOf) {
+  EXPECT_EQ(table_of(Report(), options(80)),
+            "No offenders among 0 sources (policy: ).\n0 events in 0 lines (0 bytes) of 0 files.\n"
+            "Not understood: 0 % of the lines.\n");
+}
+
+TEST(Table, DoubtsAreTold) {
+  Report report = sample_report();
+  report.input.ambiguous = 1;
+  report.input.lost = 2;
+  report.input.overlong = 1;
+  report.input.not_understood = 999;
+  const std::string text = table_of(report, options(400));
+  EXPECT_NE(text.find("Not understood: 99.9 % of the lines (999)."), std::string::npos) << text;
+  EXPECT_NE(text.find("1 line could be read as two addresses: charged to nobody."), std::string::npos);
+  EXPECT_NE(text.find("The log admits 2 gaps where lines are missing."), std::string::npos);
+  EXPECT_NE(text.find("1 line was longer"), std::string::npos);
+}
+
+TEST(Table, ALogOfOtherThingsIsNamedAsSuch) {
+  Report report;
+  report.input.lines = 10;
+  EXPECT_NE(table_of(report, options(200)).find("`mailward rules list`"), std::string::npos);
+}
+
+TEST(Table, OthersAreBounded) {
+  Report report = sample_report();
+  for (uint32_t i = 0; i < 20; ++i) {
+    SourceReport source = sample_source("198.51.100.1", false);
+    source.address.low += i;
+    events(source, EventKind::kDropped) = 1;
+    report.sources.push_back(source);
+  }
+  const std::string text = table_of(report, options(80));
+  EXPECT_NE(text.find("and 11 more that broke no policy"), std::string::npos) << text;
+  EXPECT_EQ(text.find("198.51.100.12"), std::string::npos) << text;
+}
+
+TEST(Table, HostileTextNeitherEscapesNorWidens) {
+  std::mt19937 random(7);
+  const std::string pieces[] = {"\x1b[31m", "\n", "\xe2\x80\xae",    "\xff", "山", "é", "\xcc\x81", "\t",
+                                "a",        "\"", "\xf0\x9f\x98\x80"};
+  for (int round = 0; round < 200; ++round) {
+    Report report = sample_report();
+    std::string name;
+    for (unsigned i = 0; i < random() % 60; ++i) name += pieces[random() % std::size(pieces)];
+    report.sources[0].users = {{name, random() % 3}, {name + "x", 5}, {"é" + name, 100000}};
+    report.input.files = {name};
+    if (random() % 2) report.sources[0].address = *parse_address("2001:db8:1234:5678:9abc:def0:1234:5678");
+    const size_t width = 64 + random() % 140;
+    const auto charset = random() % 2 ? Charset::kUtf8 : Charset::kAscii;
+    TableOptions how = options(width, charset);
+    how.hints = false;
+    const std::string text = table_of(report, how);
+    EXPECT_LE(widest(text), std::max<size_t>(width, 80)) << text;
+    EXPECT_EQ(text.find('\x1b'), std::string::npos);
+    EXPECT_EQ(text.find('\t'), std::string::npos);
+    EXPECT_EQ(text.find("\xe2\x80\xae"), std::string::npos);
+    EXPECT_EQ(valid_utf8(text), text);
+  }
+}
+
+TEST(Table, ColorOnlyWhereAsked) {
+  TableOptions how = options(80);
+  EXPECT_EQ(table_of(sample_report(), how).find('\x1b'), std::string::npos);
+  how.screen.color = true;
+  const std::string text = table_of(sample_report(), how);
+  EXPECT_NE(text.find("\x1b[31m143.110.219.209"), std::string::npos) << text;
+}
+
+TEST(Sparkline, ScalesToTheLargest) {
+  EXPECT_EQ(sparkline({}, Charset::kUtf8), std::string(16, ' '));
+  EXPECT_EQ(sparkline({1, 0, 4000000000u}, Charset::kUtf8), "▁ █" + std::string(13, ' '));
+  EXPECT_EQ(sparkline({1, 0, 8}, Charset::kAscii), ". #" + std::string(13, ' '));
+}
+
+TEST(Screen, AsciiIsCutAtWholeEscapes) {
+  EXPECT_EQ(for_screen("müller", 20, Charset::kAscii), "m\\u{fc}ller");
+  EXPECT_EQ(for_screen("müller", 6, Charset::kAscii), "m~");
+  EXPECT_EQ(for_screen("müller", 8, Charset::kAscii), "m\\u{fc}~");
+  EXPECT_EQ(for_screen("müller", 8, Charset::kUtf8), "müller");
+}
+
+TEST(Screen, ShellWords) {
+  EXPECT_EQ(shell_word("/var/log/mail.log", Charset::kUtf8), "/var/log/mail.log");
+  EXPECT_EQ(shell_word("it's", Charset::kUtf8), "'it'\\''s'");
+  EXPECT_EQ(shell_word("$(reboot)", Charset::kUtf8), "'$(reboot)'");
+  EXPECT_EQ(shell_word("", Charset::kUtf8), "''");
+  EXPECT_EQ(shell_word("a\x1b[2J", Charset::kUtf8), "");
+  EXPECT_EQ(shell_word("müll", Charset::kAscii), "");
+}
+
+TEST(Screen, Figures) {
+  EXPECT_EQ(grouped(0), "0");
+  EXPECT_EQ(grouped(999), "999");
+  EXPECT_EQ(grouped(1000), "1,000");
+  EXPECT_EQ(grouped(1234567), "1,234,567");
+  EXPECT_EQ(format_bytes(999), "999 bytes");
+  EXPECT_EQ(format_bytes(1000), "1.0 kB");
+  EXPECT_EQ(format_bytes(9'960'000), "10 MB");
+  EXPECT_EQ(format_bytes(999'600'000), "1.0 GB");
+}
+
+}  // namespace
+}  // namespace mailward

@@ -1,0 +1,82 @@
+#include "view/totals.h"
+
+#include <fmt/format.h>
+
+#include <string>
+
+namespace mailward {
+namespace {
+
+// "0.4 %"; never "0 %" of something, nor "100 %" of less than all.
+std::string percent(uint64_t part, uint64_t whole) {
+  if (part == 0 || whole == 0) return "0 %";
+  if (part >= whole) return "100 %";
+  const double share = 100.0 * static_cast<double>(part) / static_cast<double>(whole);
+  if (share < 0.1) return "under 0.1 %";
+  if (share > 99.9) return "over 99.9 %";
+  return fmt::format("{:.1f} %", share);
+}
+
+std::string found(const ReportHead& head, const Totals& totals, Charset charset) {
+  const std::string offenders = totals.offenders == 0 ? "No offenders" : counted(totals.offenders, "offender");
+  return fmt::format("{} among {} (policy: {}).", offenders, counted(totals.sources, "source"),
+                     for_screen(head.policy, 60, charset));
+}
+
+std::string read(const InputReport& input, const LocalTime& time, Charset charset) {
+  std::string text = fmt::format("{} in {} ({})", counted(input.events, "event"), counted(input.lines, "line"),
+                                 format_bytes(input.bytes));
+  if (input.files.size() == 1) {
+    text += " of " + for_screen(input.files.front(), 60, charset);
+  } else {
+    text += fmt::format(" of {}", counted(input.files.size(), "file"));
+  }
+  if (has_time(input.first)) {
+    text += fmt::format(", {} to {} ({})", format_local(input.first, time, 16), format_local(input.last, time, 16),
+                        for_screen(time.zone, 40, charset));
+  }
+  return text + '.';
+}
+
+// "Not understood: 0.4 % of the lines (12). …"
+std::string doubts(const InputReport& input) {
+  std::string text = fmt::format("Not understood: {} of the lines", percent(input.not_understood, input.lines));
+  if (input.not_understood > 0) text += fmt::format(" ({})", grouped(input.not_understood));
+  if (input.other_programs > 0)
+    text += fmt::format("; of other programs: {}", percent(input.other_programs, input.lines));
+  text += '.';
+  if (input.ambiguous > 0) {
+    text += fmt::format(" {} could be read as two addresses: charged to nobody.", counted(input.ambiguous, "line"));
+  }
+  if (input.lost > 0) text += fmt::format(" The log admits {} where lines are missing.", counted(input.lost, "gap"));
+  if (input.overlong > 0)
+    text += fmt::format(" {} longer than can be and cut.",
+                        input.overlong == 1 ? "1 line was" : grouped(input.overlong) + " lines were");
+  return text;
+}
+
+std::string hint(const ReportHead& head, const Totals& totals, const TableOptions& options) {
+  if (head.input.lines > 0 && head.input.events == 0) {
+    return "Nothing here is from a daemon that has rules; `mailward rules list` names those that have.";
+  }
+  if (totals.worst.empty()) return "";
+  const std::string words = options.same_input.empty() ? "" : ' ' + options.same_input;
+  return fmt::format("{}: mailward explain {}{}", totals.offenders > 0 ? "Why" : "Why not",
+                     format_address(totals.worst), words);
+}
+
+}  // namespace
+
+void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out) {
+  const Screen& screen = options.screen;
+  const auto line = [&](const std::string& text, Style style) {
+    if (!text.empty()) out.text() += styled(wrapped(text, screen.width, "  "), style, screen) + '\n';
+  };
+  line(found(head, totals, screen.charset), Style::kBold);
+  line(read(head.input, options.time, screen.charset), Style::kPlain);
+  const bool much = head.input.not_understood * 20 > head.input.lines;
+  line(doubts(head.input), much ? Style::kCaution : Style::kPlain);
+  if (options.hints) line(hint(head, totals, options), Style::kDim);
+}
+
+}  // namespace mailward

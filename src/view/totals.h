@@ -1,0 +1,31 @@
+// The lines under a table: what was found in how much, how much of it was not understood, and what to
+// type next.
+#pragma once
+
+#include <cstdint>
+#include <string>
+
+#include "view/output.h"
+#include "view/report_view.h"
+#include "view/screen.h"
+
+namespace mailward {
+
+struct TableOptions {
+  Screen screen;
+  LocalTime time;
+  bool hints = true;
+  size_t others = 10;      // how many that are no offenders
+  std::string same_input;  // for the hint: the words that name this input ("mail.log mail.log.1")
+};
+
+struct Totals {
+  uint64_t sources = 0;
+  uint64_t offenders = 0;
+  uint64_t others = 0;  // no offenders, but with a hostile or a weak event
+  Address worst;        // the most hostile offender, else the most hostile of the others; empty(): nobody
+};
+
+void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out);
+
+}  // namespace mailward

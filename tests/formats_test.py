@@ -1,0 +1,130 @@
+"""All formats of scan tell the same of the same log, in the shape that the contract promises."""
+import csv
+import io
+import ipaddress
+import json
+
+import program
+
+FRAME = {"connect", "disconnect", "tls_started"}
+WEAK = {"no_ptr", "ptr_mismatch", "deferred", "dropped"}
+NEUTRAL = FRAME | {"auth_ok", "accepted"}
+KINDS = NEUTRAL | WEAK | {"auth_failed", "auth_aborted", "no_tls", "tls_failed", "bad_helo", "dnsbl", "relay_denied", "unknown_recipient",
+                          "sender_rejected", "content_rejected", "rate_limited", "protocol_error", "rejected"}
+
+
+def order(text):
+    address = ipaddress.ip_address(text)
+    return address.version, int(address)
+
+
+class Formats(program.Case):
+    @classmethod
+    def setUpClass(cls):
+        arguments, forms, cls.truth = program.corpus("postfix")
+        cls.arguments = [*arguments, *forms["traditional"]]
+
+    def scan(self, form, *more):
+        done = program.scan("--format", form, *more, *self.arguments)
+        self.assert_sound(done)
+        return done
+
+    def test_json(self):
+        document = self.scan("json").json
+        self.assertEqual(list(document), ["input", "sources"])
+        for key in ("files", "bytes", "lines", "events", "not_understood", "first", "last"):
+            self.assertIn(key, document["input"])
+        self.assertEqual(document["input"]["lines"], sum(f["lines"] for f in self.truth["files"] if f["form"] == "traditional"))
+        self.assertEqual(document["input"]["first"][:13], self.truth["first"][:13])
+        addresses = [s["address"] for s in document["sources"]]
+        self.assertEqual(addresses, sorted(addresses, key=order))
+        for source in document["sources"]:
+            self.assertEqual(source["address"], str(ipaddress.ip_address(source["address"])))
+            self.assertLessEqual(set(source["events"]), KINDS)
+            self.assertTrue(set(source["events"]) - FRAME)
+            self.assertLessEqual(source["first"], source["last"])
+            self.assertEqual(source["offender"], bool(source["policies"]))
+            for policy in source["policies"]:
+                self.assertRegex(policy, r"^default/[a-z0-9-]+$")
+
+    def test_plain(self):
+        lines = self.scan("plain").lines
+        self.assertEqual(lines, [s["address"] for s in self.scan("json").json["sources"] if s["offender"]])
+
+    def test_counts(self):
+        rows = [line.split() for line in self.scan("counts").lines]
+        counts = [int(count) for count, _ in rows]
+        self.assertEqual(counts, sorted(counts, reverse=True))
+        hostile = {}
+        for source in self.scan("json").json["sources"]:
+            total = sum(n for kind, n in source["events"].items() if kind not in NEUTRAL | WEAK)
+            if total:
+                hostile[source["address"]] = total
+        self.assertEqual({address: int(count) for count, address in rows}, hostile)
+
+    def test_ndjson_and_csv(self):
+        sources = self.scan("json").json["sources"]
+        self.assertEqual([json.loads(line)["address"] for line in self.scan("ndjson").lines if "address" in json.loads(line)],
+                         [s["address"] for s in sources])
+        rows = list(csv.DictReader(io.StringIO(self.scan("csv").text)))
+        self.assertEqual([row["address"] for row in rows], [s["address"] for s in sources])
+
+    def test_a_pipe_gets_plain(self):
+        done = program.scan(*self.arguments)
+        self.assertEqual(done.out, self.scan("plain").out)
+
+    def test_table_names_offenders(self):
+        table = self.scan("table", "--color", "never").text
+        self.assertNotIn("\x1b", table)
+        for address in self.scan("plain").lines:
+            self.assertIn(address, table)
+
+    def test_events_add_up(self):
+        """`events` tells one by one what `scan` counts."""
+        done = program.run("events", *self.arguments)
+        self.assert_sound(done)
+        counted, times = {}, []
+        for line in done.lines:
+            event = json.loads(line)
+            self.assertIn(event["event"], KINDS)
+            times.append(event["time"])
+            key = event["address"], event["event"]
+            counted[key] = counted.get(key, 0) + event.get("count", 1)
+        self.assertRegex(times[0], r"^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{6}Z$")
+        for source in self.scan("json").json["sources"]:
+            for kind, count in source["events"].items():
+                self.assertEqual(counted.get((source["address"], kind)), count, f"{source['address']} {kind}")
+
+    def test_explain_agrees(self):
+        sources = self.scan("json").json["sources"]
+        for source in sources[:: max(1, len(sources) // 12)]:
+            done = program.run("explain", source["address"], "--format", "json", *self.arguments)
+            self.assert_sound(done)
+            self.assertEqual(done.json["offender"], source["offender"])
+
+    def test_since_and_until(self):
+        early = self.scan("json", "--until", "2025-03-30").json
+        late = self.scan("json", "--since", "2025-03-30").json
+        whole = self.scan("json").json
+
+        def total(document):
+            return sum(sum(n for k, n in s["events"].items() if k not in FRAME) for s in document["sources"])
+        self.assertEqual(total(early) + total(late), total(whole))
+        self.assertTrue(total(early) and total(late))
+
+    def test_ignore(self):
+        found = self.scan("plain").lines
+        left = self.scan("plain", "--ignore", found[0]).lines
+        self.assertEqual(left, [a for a in found if a != found[0]] if len(left) == len(found) - 1 else left)
+        self.assertNotIn(found[0], left)
+        listed = self.path("ignore.txt", ("# ours\n" + "\n".join(found[:3]) + "  # three\n\n").encode())
+        self.assertFalse(set(found[:3]) & set(self.scan("plain", "--ignore", listed).lines))
+
+    def test_the_order_of_parts_does_not_matter(self):
+        arguments, forms, _ = program.corpus("postfix")
+        backwards = program.scan("--format", "plain", *arguments, *reversed(forms["traditional"]))
+        self.assertEqual(backwards.out, self.scan("plain").out)
+
+
+if __name__ == "__main__":
+    program.main()
