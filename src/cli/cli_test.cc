@@ -120,7 +120,7 @@ TEST(Progress, FitsAndTells) {
   }
   const Screen screen{80, Charset::kAscii, false};
   EXPECT_EQ(progress_line(500'000'000, 1'000'000'000, 2, screen),
-            " 50 % [" + std::string(16, '#') + std::string(16, '.') + "] 500 MB of 1.0 GB, 250 MB/s, 2 s left");
+            " 50 % [" + std::string(17, '#') + std::string(17, '.') + "] 500 MB of 1.0 GB, 250 MB/s, 2 s left");
   EXPECT_EQ(progress_line(500'000'000, 0, 2, screen), "500 MB read, 250 MB/s");
   EXPECT_NE(progress_line(5, 4, 0, screen).find("100 %"), std::string::npos);  // a file that grew
 }

@@ -59,7 +59,7 @@ class Compiler {
       ProgramRules::Rank r;
       for (const Rule* rule : rules) {
         if (rank_of(*rule) != rank) continue;
-        auto m = meaning(*rule, out->group);
+        auto m = meaning(*rule, out->group, p.twice);
         if (!m) return fail(fmt::format("{}: {}", file.path, m.error().message));
         r.meanings.push_back(std::move(*m));
         r.patterns.push_back({&rule->pattern, rule->name});
@@ -71,7 +71,7 @@ class Compiler {
   }
 
  private:
-  Result<RuleMeaning> meaning(const Rule& r, uint32_t group) {
+  Result<RuleMeaning> meaning(const Rule& r, uint32_t group, bool twice) {
     RuleMeaning m;
     m.rule = &r;
     for (size_t i = 0; i < r.events.size(); ++i) m.kinds[i] = r.events[i];
@@ -81,6 +81,9 @@ class Compiler {
     m.hint = r.hint;
     m.unknown_user = r.unknown_user;
     m.count = r.count;
+    m.twice = r.twice || (twice && std::any_of(r.events.begin(), r.events.end(), [](EventKind k) { return severity_of(k) != Severity::kNeutral; }));
+    for (Capture c : r.vis)
+      if (const auto fact = fact_of(c)) m.vis.push_back(*fact);
     m.silent = r.events.empty() && r.session == SessionAct::kNone;
     if (!r.attempt.empty()) {
       auto& classes = attempts_[group];

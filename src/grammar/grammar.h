@@ -31,9 +31,11 @@ struct RuleMeaning {
   uint8_t attempt = kNoAttempt;  // number of the class within its group
   bool hint = false;
   bool unknown_user = false;
+  bool twice = false;
   bool silent = false;  // no event and no session: nothing is to be done
   uint32_t count = 1;
   std::vector<std::pair<Fact, std::string>> constants;
+  std::vector<Fact> vis;  // to be decoded
 };
 
 // The rules of one program, by rank (rule_file.h: main, fallback, ambiguous).

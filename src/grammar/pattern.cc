@@ -228,6 +228,7 @@ std::map<std::string, NamedType, std::less<>> builtin_types() {
   auto make = [](K kind, ByteSet set, uint32_t min = 1) { return NamedType{{kind, set, min, kNoMaximum}, {}, {}}; };
   return {
       {"address", make(K::kAddress, address, 2)},
+      {"address4", make(K::kAddress, digits | ByteSet::of("."), 7)},
       {"ip", make(K::kClass, address, 2)},
       {"int", make(K::kClass, digits)},
       {"decimal", make(K::kClass, digits | ByteSet::of("."))},

@@ -114,8 +114,8 @@ class Reader {
   static int line_of(const toml::table& t) { return static_cast<int>(t.source().begin.line); }
 
   void program(const toml::table& t) {
-    known(t, {"name", "match", "group", "service"});
-    Program p{text(t, "name", true), texts(t, "match"), text(t, "group", false), text(t, "service", false)};
+    known(t, {"name", "match", "group", "service", "twice"});
+    Program p{text(t, "name", true), texts(t, "match"), text(t, "group", false), text(t, "service", false), flag(t, "twice")};
     if (p.match.empty()) p.match = {p.name};
     if (p.group.empty()) p.group = out_.daemon;
     for (const Program& other : out_.programs)
@@ -157,7 +157,7 @@ class Reader {
   }
 
   void rule(const toml::table& t) {
-    known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count", "unknown_user", "set", "fallback", "sample", "note"});
+    known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count", "unknown_user", "set", "fallback", "twice", "vis", "sample", "note"});
     Rule r;
     r.at_line = line_of(t);
     r.name = text(t, "name", true);
@@ -172,6 +172,12 @@ class Reader {
     rule_session(t, r);
     r.unknown_user = flag(t, "unknown_user");
     r.fallback = flag(t, "fallback");
+    r.twice = flag(t, "twice");
+    for (const std::string& name : texts(t, "vis")) {
+      const auto c = parse_capture(name);
+      if (!c || !captures(r.pattern, *c)) wrong(*t.get("vis"), fmt::format("rule `{}` keeps no `{}`", r.name, name));
+      r.vis.push_back(*c);
+    }
     if (const auto* set = table(t, "set"))
       for (auto&& [key, value] : *set) {
         const auto c = parse_capture(key.str());

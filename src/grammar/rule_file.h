@@ -45,6 +45,8 @@ struct Rule {
   bool hint = false;
   bool unknown_user = false;
   bool fallback = false;
+  bool twice = false;                 // the daemon may write the line a second time
+  std::vector<Capture> vis;           // facts that are escaped as by vis(3)
   uint32_t count = 1;
   std::map<std::string, std::string> constants;
   std::vector<Sample> samples;
@@ -56,6 +58,7 @@ struct Program {
   std::vector<std::string> match;  // `*` stands for any text without a slash
   std::string group;
   std::string service;
+  bool twice = false;              // of all its rules that tell of something not neutral
 };
 
 struct NegativeSample {

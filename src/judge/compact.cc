@@ -2,6 +2,7 @@
 // what else some policy without a window asks for.
 #include <algorithm>
 #include <tuple>
+#include <utility>
 
 #include "judge/state.h"
 
@@ -82,6 +83,11 @@ void JudgeState::add_up(const Mark& m) {
   untimed_seen |= untimed;
   const auto key = key_of(sum);
   Source& source = sources[m.source];
+  if (source.sum.weight == 0) {
+    source.sum = sum;
+    return;
+  }
+  if (key_of(source.sum) == key) return source.sum.add(m.weight);
   uint32_t at = source.sums;
   for (int walk = 0; at != 0 && walk < kLongestWalk; ++walk, at = next_sum[at - 1])
     if (key_of(sums[at - 1]) == key) return sums[at - 1].add(m.weight);
@@ -126,10 +132,13 @@ void JudgeState::compact(int64_t settled) {
 
 // The other way round: for an evaluation that needs the sums, they stand before all else.
 void JudgeState::unfold() {
+  for (size_t i = 0; i < sources.size(); ++i) {
+    sources[i].sums = 0;
+    if (sources[i].sum.weight > 0) sums.push_back(std::exchange(sources[i].sum, Mark{}));
+  }
   marks.insert(marks.begin(), sums.begin(), sums.end());
-  sums.clear();
-  next_sum.clear();
-  for (size_t i = 0; i < sources.size(); ++i) sources[i].sums = 0;
+  sums = {};
+  next_sum = {};
 }
 
 }  // namespace mailward

@@ -35,12 +35,12 @@ Domains::Domains(const std::vector<std::string>& configured) : let_in_(kFirstDom
   }
 }
 
-Domains::Reading Domains::read(std::string_view name, bool logged_in) {
+Domains::Reading Domains::read(std::string_view name, bool logged_in, bool wants_user) {
   if (name.empty()) return {kNoName, 0};
   const LoginName parts = split_login(name);
-  if (parts.domain.empty()) return {kBare, user_hash(name)};
+  if (parts.domain.empty()) return {kBare, wants_user ? user_hash(name) : 0};
   const uint16_t domain = classify(parts.domain, logged_in);
-  return {domain, user_hash(domain == kLocal ? parts.local : name)};
+  return {domain, wants_user ? user_hash(domain == kLocal ? parts.local : name) : 0};
 }
 
 uint16_t Domains::classify(std::string_view domain, bool logged_in) {

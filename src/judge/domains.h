@@ -38,7 +38,7 @@ class Domains {
     uint16_t domain;
     uint32_t user;
   };
-  Reading read(std::string_view name, bool logged_in);
+  Reading read(std::string_view name, bool logged_in, bool wants_user);
 
  private:
   // The number for a domain: kLocal, kForeign, kUndecided (the table is full)

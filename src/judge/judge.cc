@@ -70,7 +70,14 @@ Judge::~Judge() = default;
 KindSet Judge::needed_kinds() const { return state_->needed_kinds(); }
 
 void Judge::take(std::span<const Event> events) {
-  for (const Event& event : events) state_->take(event);
+  // The table of addresses is larger than the caches: look some events ahead.
+  constexpr size_t kSlotAhead = 12, kRecordAhead = 6;
+  const Sources& sources = state_->sources;
+  for (size_t i = 0; i < events.size(); ++i) {
+    if (i + kSlotAhead < events.size()) sources.prefetch_slot(events[i + kSlotAhead].address);
+    if (i + kRecordAhead < events.size()) sources.prefetch_record(events[i + kRecordAhead].address);
+    state_->take(events[i]);
+  }
 }
 
 Report Judge::finish(InputReport input, const std::function<void(SourceReport&&)>& take) {

@@ -33,6 +33,13 @@ class AddressTable {
     return static_cast<uint32_t>(records_.size() - 1);
   }
 
+  // Two steps that fetch what number_of will touch, some events ahead: the slot, then the record.
+  void prefetch_slot(Address a) const { __builtin_prefetch(&slots_[hash_address(a) & (slots_.size() - 1)]); }
+  void prefetch_record(Address a) const {
+    const Slot slot = slots_[hash_address(a) & (slots_.size() - 1)];
+    if (slot.number != 0) __builtin_prefetch(&records_[slot.number - 1]);
+  }
+
   // kNobody: not there.
   uint32_t find(Address a) const {
     const size_t mask = slots_.size() - 1;
@@ -66,15 +73,17 @@ class AddressTable {
   std::vector<Slot> slots_;  // at most half full
 };
 
+// One cache line.
 struct Source {
   Address address;
   int64_t first = kUntimed;  // of events other than frames
   int64_t last = kUntimed;
   uint32_t broken = 0;     // bit i: the i-th policy
-  uint32_t sums : 31 = 0;  // the newest of its sums, plus one; 0: none
+  uint32_t sums : 31 = 0;  // the newest of its further sums, plus one; 0: none
   bool ignored : 1 = false;
+  Mark sum;  // its first sum: most have no other; weight 0: none yet
 };
-static_assert(sizeof(Source) == 40);
+static_assert(sizeof(Source) == 64);
 
 using Sources = AddressTable<Source>;
 

@@ -93,8 +93,9 @@ Mark JudgeState::mark_of(const Event& event, uint32_t source) {
   m.kind = event.kind;
   m.unknown_user = event.unknown_user;
   if (bit(event.kind) & kNamed) {
-    if (fold_domain || user_rules || !spans.empty()) {
-      const auto [domain, user] = domains.read(event.user(), event.kind == EventKind::kAuthOk);
+    const bool wants_user = user_rules || !spans.empty();
+    if (fold_domain || wants_user) {
+      const auto [domain, user] = domains.read(event.user(), event.kind == EventKind::kAuthOk, wants_user);
       m.domain = domain;
       m.user = user;
     }

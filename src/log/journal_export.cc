@@ -25,7 +25,7 @@ class ExportStream final : public RecordStream {
       figures_.overlong = lines_.overlong() + overlong_fields_;
       if (!any_) return more;
       ++figures_.lines;
-      switch (broken_ ? JournalTook::kNothing : fill_record(fields_, tags_, out, origin_)) {
+      switch (broken_ ? JournalTook::kNothing : records_.fill(fields_, out)) {
         case JournalTook::kRecord:
           return true;
         case JournalTook::kUntrusted:
@@ -94,8 +94,7 @@ class ExportStream final : public RecordStream {
   LineSource lines_;
   JournalFields fields_;
   std::array<std::string, JournalFields::kCount> kept_;
-  HeaderCache tags_;
-  Origin origin_;
+  JournalRecords records_;
   uint64_t overlong_fields_ = 0;
   bool any_ = false, broken_ = false;
 };

@@ -1,5 +1,6 @@
 #include "log/journal_fields.h"
 
+#include <algorithm>
 #include <array>
 #include <charconv>
 
@@ -10,7 +11,7 @@ namespace {
 
 constexpr std::array<std::string_view, JournalFields::kCount> kNames = {
     "MESSAGE",   "SYSLOG_IDENTIFIER", "_COMM",              "_PID", "SYSLOG_PID", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP",
-    "_HOSTNAME", "_SYSTEMD_UNIT",     "_SYSTEMD_USER_UNIT", "_UID", "_TRANSPORT"};
+    "_HOSTNAME", "_SYSTEMD_UNIT",     "_SYSTEMD_USER_UNIT", "_UID", "_TRANSPORT", "_LINE_BREAK", "_STREAM_ID"};
 
 int64_t number(std::string_view text, int64_t otherwise) {
   int64_t v = 0;
@@ -45,7 +46,21 @@ void JournalFields::clear() {
   for (bool& p : present) p = false;
 }
 
-JournalTook fill_record(const JournalFields& f, HeaderCache& tags, Record& out, Origin& origin) {
+// Is this the rest of a line? And does it go on itself?
+bool JournalRecords::continues(const JournalFields& f) {
+  const std::string_view stream = f.values[JournalFields::kStreamId];
+  if (stream.empty() || stream.size() > 64) return false;
+  const auto found = std::find(unfinished_.begin(), unfinished_.end(), stream);
+  const bool is_rest = found != unfinished_.end();
+  if (is_rest) found->clear();
+  if (f.values[JournalFields::kLineBreak] == "line-max") {
+    unfinished_[next_unfinished_].assign(stream);
+    next_unfinished_ = (next_unfinished_ + 1) % unfinished_.size();
+  }
+  return is_rest;
+}
+
+JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
   using F = JournalFields;
   if (!f.present[F::kMessage]) return JournalTook::kNothing;
   constexpr int64_t kLatest = 7'258'118'400'000'000;  // the year 2200
@@ -53,14 +68,14 @@ JournalTook fill_record(const JournalFields& f, HeaderCache& tags, Record& out, 
   if (micros < 0 || micros > kLatest) micros = number(f.values[F::kRealtime], -1);
   if (micros < 0 || micros > kLatest) return JournalTook::kNothing;
   out.time = Instant{Duration{micros}};
-  origin.uid = number(f.values[F::kUid], -1);
-  origin.unit = f.values[F::kUnit];
-  origin.command = f.values[F::kComm];
-  origin.transport = f.values[F::kTransport];
-  out.origin = &origin;
+  origin_.uid = number(f.values[F::kUid], -1);
+  origin_.unit = f.values[F::kUnit];
+  origin_.command = f.values[F::kComm];
+  origin_.transport = f.values[F::kTransport];
+  out.origin = &origin_;
   out.host = f.values[F::kHostname];
   out.program = f.present[F::kIdentifier] ? f.values[F::kIdentifier] : f.values[F::kComm];
-  const bool has_pid = f.present[F::kSyslogPid] || origin.transport != "syslog";
+  const bool has_pid = f.present[F::kSyslogPid] || origin_.transport != "syslog";
   const std::string_view pid = f.present[F::kPid] ? f.values[F::kPid] : f.values[F::kSyslogPid];
   const int64_t value = has_pid ? number(pid, 0) : 0;
   out.pid = value <= UINT32_MAX ? static_cast<uint32_t>(value) : 0;
@@ -68,9 +83,11 @@ JournalTook fill_record(const JournalFields& f, HeaderCache& tags, Record& out, 
   while (message.ends_with('\n') || message.ends_with('\r')) message.remove_suffix(1);
   out.message = message;
   out.length = static_cast<uint32_t>(std::min<size_t>(f.values[F::kMessage].size(), UINT32_MAX));
-  HeaderSlot& slot = tags.slot_of(out.host, out.program);
+  const bool is_rest = continues(f);
+  HeaderSlot& slot = tags_.slot_of(out.host, out.program);
   out.note = &slot.note;
-  if (!is_believed(f, origin.uid)) return JournalTook::kUntrusted;
+  if (!is_believed(f, origin_.uid)) return JournalTook::kUntrusted;
+  if (is_rest) return JournalTook::kContinuation;
   if (slot.tail == HeaderSlot::Tail::kEximMessage && strip_exim_stamp(out) == Took::kContinuation) return JournalTook::kContinuation;
   return JournalTook::kRecord;
 }

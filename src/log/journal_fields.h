@@ -17,10 +17,14 @@
 // The pid is _PID, what journald saw, where the writer had one in its tag (SYSLOG_PID) or wrote no
 // syslog at all; a syslog writer without a pid has none here either, as in a text log, for daemons that
 // write so do it through one process for all (Dovecot's log, Courier's courierlogger).
+// What a service prints is cut into records of 48 KiB (LineMax in journald.conf(5)); all but the last are
+// marked _LINE_BREAK=line-max, and the record after a marked one of the same _STREAM_ID is a continuation.
 // The time is _SOURCE_REALTIME_TIMESTAMP where there is one, else __REALTIME_TIMESTAMP.
 #pragma once
 
+#include <array>
 #include <cstdint>
+#include <string>
 #include <string_view>
 
 #include "log/record.h"
@@ -31,7 +35,7 @@ namespace mailward {
 struct JournalFields {
   enum Field : uint8_t {
     kMessage, kIdentifier, kComm, kPid, kSyslogPid, kRealtime, kSourceRealtime, kHostname, kUnit, kUserUnit,
-    kUid, kTransport, kCount,
+    kUid, kTransport, kLineBreak, kStreamId, kCount,
   };
   // The index of a field that is wanted; kCount: not wanted.
   static Field find(std::string_view name);
@@ -50,7 +54,19 @@ struct JournalFields {
 
 enum class JournalTook : uint8_t { kRecord, kContinuation, kNothing, kUntrusted };
 
-// `tags` lends the note; `origin` must live as long as the record. kNothing: no message, or no time.
-JournalTook fill_record(const JournalFields& fields, HeaderCache& tags, Record& out, Origin& origin);
+// From fields to records, in the order of the journal.
+class JournalRecords {
+ public:
+  // kNothing: no message, or no time. The record refers to `fields` and to this object.
+  JournalTook fill(const JournalFields& fields, Record& out);
+
+ private:
+  bool continues(const JournalFields& fields);
+
+  HeaderCache tags_;
+  Origin origin_;
+  std::array<std::string, 16> unfinished_;  // _STREAM_IDs whose line goes on in the next record
+  size_t next_unfinished_ = 0;
+};
 
 }  // namespace mailward

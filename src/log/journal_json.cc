@@ -53,7 +53,7 @@ JournalTook JournalJsonReader::read(std::string_view line, Record& out) {
     }
   }
   if (!scanner.good()) return JournalTook::kNothing;
-  return fill_record(fields_, tags_, out, origin_);
+  return records_.fill(fields_, out);
 }
 
 }  // namespace mailward

@@ -20,8 +20,7 @@ class JournalJsonReader {
 
   JournalFields fields_;
   std::string scratch_[JournalFields::kCount];  // of fields that had to be unescaped
-  HeaderCache tags_;
-  Origin origin_;
+  JournalRecords records_;
 };
 
 }  // namespace mailward

@@ -57,7 +57,7 @@ class SystemdStream final : public RecordStream {
       if (code == 0) return false;
       ++figures_.lines;
       read_fields();
-      switch (fill_record(fields_, tags_, out, origin_)) {
+      switch (records_.fill(fields_, out)) {
         case JournalTook::kRecord:
           return true;
         case JournalTook::kUntrusted:
@@ -99,8 +99,7 @@ class SystemdStream final : public RecordStream {
   Journal journal_;
   JournalFields fields_;
   std::array<std::string, JournalFields::kCount> kept_;
-  HeaderCache tags_;
-  Origin origin_;
+  JournalRecords records_;
 };
 
 }  // namespace

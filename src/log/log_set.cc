@@ -16,6 +16,7 @@ namespace mailward {
 namespace {
 
 constexpr size_t kLook = 64 << 10;
+constexpr size_t kSample = 8 << 10;
 
 struct Candidate {
   LogPart part;
@@ -109,23 +110,23 @@ Result<Candidate> open_candidate(const std::string& name) {
   return c;
 }
 
-// Stamps of a plain part, about one a mebibyte, and of its last lines.
+// Stamps of a plain part, one every 256 KiB (at most some thousand), and of its last lines.
 void sample(const LogPart& part, std::vector<Stamp>& out) {
   const LogSource& source = *part.source;
   std::string buffer(kLook, '\0');
-  const auto look = [&](uint64_t at) -> std::string_view {
-    const ssize_t got = ::pread(source.fd(), buffer.data(), buffer.size(), static_cast<off_t>(at));
+  const auto look = [&](uint64_t at, size_t most) -> std::string_view {
+    const ssize_t got = ::pread(source.fd(), buffer.data(), most, static_cast<off_t>(at));
     return {buffer.data(), got > 0 ? static_cast<size_t>(got) : 0};
   };
-  const uint64_t step = std::max<uint64_t>(uint64_t{1} << 20, source.size() / 256);
+  const uint64_t step = std::max<uint64_t>(uint64_t{1} << 18, source.size() / 1024);
   for (uint64_t at = 0; at < source.size(); at += step) {
-    std::string_view text = look(at);
+    std::string_view text = look(at, kSample);
     if (at > 0) text.remove_prefix(std::min(text.find('\n'), text.size() - (text.empty() ? 0 : 1)));
     if (text.starts_with('\n')) text.remove_prefix(1);
     if (const auto stamp = first_stamp(part.form, text)) out.push_back(*stamp);
   }
   const uint64_t tail = source.size() > kLook ? source.size() - kLook : 0;
-  std::string text(look(tail));
+  std::string text(look(tail, kLook));
   if (!text.empty() && text.back() != '\n') text += '\n';
   if (tail > 0) text.erase(0, std::min(text.find('\n'), text.size()));
   if (const auto stamp = last_stamp(part.form, text)) out.push_back(*stamp);

@@ -77,6 +77,7 @@ void LineReader::tell(const Record& r, const ProgramRules& rules, const RuleMean
   where.line = line_;
   where.repeat = repeat;
   where.raw = raw;
+  where.message = r.message;
   where.cut = match.address_right && at_cut_length(r);
   if (options_.keep_facts) where.service = grammar_.find(r.program).service;
   tracker_.take(where, rules, meaning, match, out);

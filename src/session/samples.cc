@@ -78,6 +78,7 @@ class Tester {
     RuleMeaning alone = m;
     alone.session = SessionAct::kNone;
     alone.attempt = kNoAttempt;
+    alone.twice = false;
     alone.address = AddressFrom::kLine;
     if (which == 1) std::swap(alone.kinds[0], alone.kinds[1]);
     alone.kinds[1] = EventKind::kNone;
@@ -140,6 +141,7 @@ class Tester {
       if (!found.rules) return failure(f, s.at_line, fmt::format("story `{}`: nobody knows the program `{}`", s.name, where.program));
       where.service = found.service;
       const std::string message = line.substr(colon + 2);
+      where.message = message;
       if (const RuleMeaning* m = explain(*found.rules, message)) tracker.take(where, *found.rules, *m, match_, out);
       else failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
     }

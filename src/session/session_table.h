@@ -31,6 +31,7 @@ struct Session {
   uint32_t host = 0;                                    // hash of the host's name
   uint32_t hint = kNothing;                             // kept event that waits for the end
   uint32_t waiting = kNothing;                          // first kept event that waits for an address
+  uint32_t copy = 0;                                    // hash of a line that may come a second time; 0: none
 };
 static_assert(sizeof(Session) <= 64);
 

@@ -22,6 +22,33 @@ constexpr FactOf kFactOf[] = {
     {Capture::kService, Fact::kService}, {Capture::kQueue, Fact::kSession}, {Capture::kSession, Fact::kSession},
 };
 
+// vis(3): `\040` octal, `\^J` control, `\M-x` and `\M^x` with the eighth bit, `\\` the backslash.
+// Whatever else follows a backslash stands for itself, backslash and all.
+void decode_vis(std::string_view text, std::string& out) {
+  out.clear();
+  auto octal = [](char c) { return c >= '0' && c <= '7'; };
+  for (size_t i = 0; i < text.size(); ++i) {
+    const std::string_view rest = text.substr(i);
+    if (rest[0] != '\\') {
+      out += rest[0];
+    } else if (rest.size() >= 4 && octal(rest[1]) && octal(rest[2]) && octal(rest[3])) {
+      out += static_cast<char>((rest[1] - '0') * 64 + (rest[2] - '0') * 8 + rest[3] - '0');
+      i += 3;
+    } else if (rest.size() >= 3 && rest[1] == '^') {
+      out += static_cast<char>(rest[2] == '?' ? 0x7f : rest[2] & 0x1f);
+      i += 2;
+    } else if (rest.size() >= 4 && rest[1] == 'M' && (rest[2] == '-' || rest[2] == '^')) {
+      out += static_cast<char>(0x80 | (rest[2] == '-' ? rest[3] : rest[3] == '?' ? 0x7f : rest[3] & 0x1f));
+      i += 3;
+    } else if (rest.size() >= 2 && rest[1] == '\\') {
+      out += '\\';
+      ++i;
+    } else {
+      out += '\\';
+    }
+  }
+}
+
 uint32_t number(std::string_view text, uint32_t otherwise) {
   uint32_t n = 0;
   const auto [end, trouble] = std::from_chars(text.data(), text.data() + text.size(), n);
@@ -43,6 +70,14 @@ uint32_t Tracker::host_hash(std::string_view host) {
 
 void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
   if (meaning.silent) return;
+  if (meaning.twice && where.pid != 0) {
+    bool unknown = false;
+    if (is_copy(where, rules, match, out, unknown)) return;
+    if (unknown) {
+      ask(where, rules, meaning, match, out);
+      return;
+    }
+  }
   const bool has_address = match.has(Capture::kAddress) && !(where.cut && match.address_right);
   if (meaning.session == SessionAct::kNone || (meaning.key == KeyKind::kPid && where.pid == 0)) {
     tell(nullptr, where, rules, meaning, match, has_address, out);
@@ -85,6 +120,25 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
   if (s && meaning.session == SessionAct::kEnd) close(s, out);
 }
 
+// Exim writes what is meant for its reject log to syslog a second time, right after the first: of two
+// equal lines of one process within a second the second is no event. (Where the copies are turned
+// off, a client who is refused twice in a second for the same words is counted once.)
+bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown) {
+  (void)match;
+  const uint64_t key = session_key(rules.group, KeyKind::kNone, host_hash(where.host), where.pid, {});
+  const uint32_t hash = hash_host(where.message) | 1;
+  Session* s = live(key, where, out);
+  if (!s && mode_ == Mode::kAhead) {
+    unknown = true;
+    return false;
+  }
+  if (!s) s = &open(key, where, KeyKind::kNone, out);
+  const bool copy = s->copy == hash && (!has_time(where.time) || where.time - s->last <= std::chrono::seconds(1));
+  s->copy = copy ? 0 : hash;
+  s->last = where.time;
+  return copy;
+}
+
 void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out) {
   for (const EventKind kind : meaning.kinds) {
     if (kind == EventKind::kNone) break;
@@ -96,7 +150,8 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
     uint32_t weight = frame ? 1 : match.has(Capture::kCount) ? number(match.text(Capture::kCount), 1) : meaning.count;
     weight = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{weight} * where.repeat, kMaxCount));
     // Of two events one is the login (`dropped` beside `auth_aborted`): only that one is counted as an attempt.
-    if (meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped) {
+    const bool login = meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped;
+    if (login) {
       if (meaning.hint && !s) continue;
       if (s) {
         auto& mine = s->attempts[meaning.attempt];
@@ -115,10 +170,10 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
       if (meaning.address == AddressFrom::kLine) ++figures_.ambiguous;
       continue;
     }
-    const bool announced = meaning.hint && meaning.attempt != kNoAttempt && !frame;
-    if (!(options_.wanted & bit(kind))) {
-      // Counted when it is put out; what nobody wants to see need not be kept for that.
-      if (charged && !announced) ++figures_.events;
+    const bool announced = meaning.hint && login;
+    if (!announced && !(options_.wanted & bit(kind))) {
+      // What nobody wants to see is counted only; but an announcement stands in the way of a later one.
+      if (charged) ++figures_.events;
       continue;
     }
     Event event = make_event(kind, where, rules, meaning, match);
@@ -167,6 +222,7 @@ void Tracker::ask(const LineContext& where, const ProgramRules& rules, const Rul
   q.where = where;
   for (std::string_view* text : {&q.where.host, &q.where.program, &q.where.service}) *text = out.texts.keep(*text);
   q.where.raw = options_.keep_raw ? out.texts.keep(where.raw) : std::string_view{};
+  q.where.message = meaning.twice ? out.texts.keep(where.message) : std::string_view{};
   q.match.rule = match.rule;
   q.match.present = match.present;
   q.match.address_right = match.address_right;
@@ -257,6 +313,14 @@ void Tracker::reset() {
 
 // ---------------------------------------------------------------- events
 
+void Tracker::decode_fact(Event& e, Fact f) const {
+  std::string_view& text = e.facts[static_cast<size_t>(f)];
+  if (text.find('\\') == std::string_view::npos) return;
+  std::string& decoded = decoded_[static_cast<size_t>(f)];
+  decode_vis(text, decoded);
+  text = decoded;
+}
+
 Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const {
   Event e;
   e.time = where.time;
@@ -268,6 +332,7 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
   if (options_.keep_raw) e.raw = where.raw;
   if (!options_.keep_facts) {
     if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    for (Fact f : meaning.vis) decode_fact(e, f);
     return e;
   }
   e.daemon = rules.daemon;
@@ -279,6 +344,7 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
   for (const auto& [fact, text] : meaning.constants) set(fact, text);
   for (const auto& [capture, fact] : kFactOf)
     if (match.has(capture)) set(fact, match.text(capture));
+  for (Fact f : meaning.vis) decode_fact(e, f);
   if (const auto ptr = e.fact(Fact::kPtr); ptr == "unknown" || ptr == "<unknown>") set(Fact::kPtr, {});
   return e;
 }

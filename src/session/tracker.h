@@ -31,6 +31,7 @@ struct LineContext {
   uint64_t line = 0;
   uint32_t repeat = 1;     // "message repeated N times"
   bool cut = false;        // at a length at which loggers cut: what stands right of free text is not believed
+  std::string_view message;  // all of it; for lines that may come twice
   std::string_view raw;
   std::string_view service;
 };
@@ -110,6 +111,7 @@ class Tracker {
 
   uint32_t host_hash(std::string_view host);
   void lose_host(uint32_t host, Batch& out);
+  bool is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown);
   Session* live(uint64_t key, const LineContext& where, Batch& out);
   Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
   void close(Session* s, Batch& out);
@@ -120,6 +122,7 @@ class Tracker {
   void answer_waiting(Session& s, Batch& out);
   void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out);
   Event make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const;
+  void decode_fact(Event& e, Fact f) const;
   bool delivers(const Event& event) const;
   void emit(const Event& event, Batch& out);
   uint32_t keep(const Event& event);
@@ -130,6 +133,7 @@ class Tracker {
   SessionTable table_;
   TrackerFigures figures_;
   size_t most_sessions_ = 0, most_kept_ = 0, kept_used_ = 0;
+  mutable std::array<std::string, kFacts> decoded_;  // texts of the event that is being made
   std::string last_host_;
   uint32_t last_host_hash_ = 0;
   std::deque<Kept> kept_;

@@ -21,7 +21,7 @@ SETUP = {
                     "mkdir -p /var/lib/solid-pop3d; /usr/sbin/solid-pop3d -d &\n", 110),
     "perdition": ("useradd -m -s /bin/sh anna; echo 'anna:s3cret' | chpasswd; getent passwd nobody >/dev/null\n"
                   "perl -MIO::Socket::INET -e '$s=IO::Socket::INET->new(Listen=>9,LocalAddr=>\"127.0.0.1\",LocalPort=>1110,ReuseAddr=>1);while($c=$s->accept){if(fork){close $c;next}print $c \"+OK\\r\\n\";while(<$c>){if(/^QUIT/i){print $c \"+OK\\r\\n\";last}elsif(/^PASS s3cret/){print $c \"+OK in\\r\\n\"}elsif(/^PASS/){print $c \"-ERR no\\r\\n\"}else{print $c \"+OK\\r\\n\"}}exit}' &\n"
-                  "/usr/sbin/perdition.pop3 -P POP3 -p 110 --outgoing_server 127.0.0.1:1110 --ssl_mode none -F mail &\n", 110),
+                  "/usr/sbin/perdition.pop3 -P POP3 -l 110 -s 127.0.0.1 -p 1110 --ssl_mode none -F mail -u nobody -g nogroup --no_daemon &\n", 110),
 }
 
 

@@ -1,0 +1,290 @@
+#include "log/record_stream.h"
+
+#include <fmt/format.h>
+#include <gtest/gtest.h>
+
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+
+#include "log/json_scan.h"
+#include "log/log_set.h"
+
+namespace mailward {
+namespace {
+
+class StreamTest : public testing::Test {
+ protected:
+  StreamTest() {
+    char name[] = "/tmp/mailward-stream-XXXXXX";
+    folder_ = mkdtemp(name);
+  }
+  ~StreamTest() override { std::filesystem::remove_all(folder_); }
+
+  // "time|host|program|pid|message" of each record.
+  std::vector<std::string> read(const std::string& text, Form expected) {
+    const std::string path = folder_ + "/log";
+    std::ofstream(path, std::ios::binary) << text;
+    OpenedLogs logs = open_logs(std::vector<std::string>{path});
+    if (logs.sets.empty()) return {"not opened"};
+    LogPart& part = logs.sets[0].parts[0];
+    EXPECT_EQ(name_of(part.form), name_of(expected));
+    auto stream = open_records(part, TimeFold(zone_, 2026));
+    if (!stream) return {stream.error().message};
+    std::vector<std::string> out;
+    Record r;
+    while (true) {
+      const auto more = (*stream)->next(r);
+      if (!more) out.push_back("trouble: " + more.error().message);
+      if (!more || !*more) break;
+      out.push_back(fmt::format("{}|{}|{}|{}|{}", has_time(r.time) ? format_instant(r.time, true) : "-", r.host, r.program, r.pid, r.message));
+      unit_ = r.origin != nullptr ? std::string(r.origin->unit) : "none";
+    }
+    figures_ = (*stream)->figures();
+    return out;
+  }
+
+  Zone zone_;
+  std::string folder_;
+  std::string unit_;
+  StreamFigures figures_;
+};
+
+using Lines = std::vector<std::string>;
+
+const std::string kEntry =
+    R"("__REALTIME_TIMESTAMP":"1768781456341452","_HOSTNAME":"post","SYSLOG_IDENTIFIER":"postfix/smtpd","_PID":"97","SYSLOG_PID":"98","_TRANSPORT":"syslog","_UID":"0")";
+const std::string kHead = "2026-01-19T00:10:56.341452Z|post|postfix/smtpd|97|";
+
+std::string entry(const std::string& members) { return "{" + kEntry + "," + members + "}\n"; }
+
+TEST_F(StreamTest, JournalJson) {
+  EXPECT_EQ(read(entry(R"("MESSAGE":"plain")") + entry(R"("MESSAGE":"a \"q\" \\ \/ \n \u00e9 \ud83d\ude00 \u001b[31m")") +
+                     entry(R"("MESSAGE":[104,105,255,0,10,104])") + entry(R"("MESSAGE":["first","second"])") +
+                     entry(R"("MESSAGE":[[104,105],"second"])") + entry(R"("MESSAGE":null)") + entry(R"("MESSAGE":"trailing\n")"),
+                 Form::kJournalJson),
+            (Lines{kHead + "plain", kHead + "a \"q\" \\ / \n \xc3\xa9 \xf0\x9f\x98\x80 \x1b[31m", kHead + std::string("hi\xff\0\nh", 6),
+                   kHead + "first", kHead + "hi", kHead + "trailing"}));
+  EXPECT_EQ(figures_.lines, 7u);
+  EXPECT_EQ(figures_.no_header, 1u);
+}
+
+TEST_F(StreamTest, JournalJsonFields) {
+  const std::string time = R"("__REALTIME_TIMESTAMP":"1768781456341452")";
+  EXPECT_EQ(read("{" + time + R"(,"_COMM":"smtpd","_PID":"7","_TRANSPORT":"stdout","MESSAGE":"x"})" + "\n" +
+                     "{" + time + R"(,"_SOURCE_REALTIME_TIMESTAMP":"1768781456000000","SYSLOG_IDENTIFIER":"dovecot","_PID":"7","_TRANSPORT":"syslog","MESSAGE":"no pid in the tag"})" + "\n" +
+                     "{" + time + R"( , "SYSLOG_IDENTIFIER" : "exim" , "SYSLOG_PID" : "7", "other" : {"a":[1,{"b":"}"}]} , "MESSAGE" : "2026-01-19 00:10:56 x" } )" + "\n",
+                 Form::kJournalJson),
+            (Lines{"2026-01-19T00:10:56.341452Z||smtpd|7|x", "2026-01-19T00:10:56.000000Z||dovecot|0|no pid in the tag",
+                   "2026-01-19T00:10:56.341452Z||exim|7|x"}));
+}
+
+TEST_F(StreamTest, JournalJsonBroken) {
+  const std::string good = entry(R"("MESSAGE":"good")");
+  EXPECT_EQ(read(good + "{\"MESSAGE\":\"x\"\n" + "{\"MESSAGE\":\"x\",}\n" + "[]\n\n" + entry("\"MESSAGE\":\"bad \\x escape\"") + entry("\"MESSAGE\":[1,256]") +
+                     entry("\"MESSAGE\":[1,]") + "{" + kEntry + "}\n" + R"({"MESSAGE":"no time"})" + "\n" +
+                     R"({"MESSAGE":"far","__REALTIME_TIMESTAMP":"99999999999999999999"})" + "\n" + good.substr(0, good.size() - 1),
+                 Form::kJournalJson),
+            (Lines{kHead + "good", kHead + "good"}));
+  EXPECT_EQ(figures_.no_header, 10u);
+}
+
+TEST_F(StreamTest, OrdinaryUserIsNotBelieved) {
+  const std::string base = R"({"__REALTIME_TIMESTAMP":"1768781456341452","SYSLOG_IDENTIFIER":"sshd","MESSAGE":"x")";
+  const auto believed = [&](const std::string& more) { return !read(base + more + "}\n", Form::kJournalJson).empty(); };
+  EXPECT_TRUE(believed(R"(,"_UID":"0","_SYSTEMD_UNIT":"ssh.service")"));
+  EXPECT_EQ(unit_, "ssh.service");
+  EXPECT_TRUE(believed(R"(,"_UID":"0","_SYSTEMD_UNIT":"session-3.scope")"));
+  EXPECT_TRUE(believed(R"(,"_UID":"110","_SYSTEMD_UNIT":"postfix@-.service")"));
+  EXPECT_TRUE(believed(R"(,"_UID":"5000","_SYSTEMD_UNIT":"dovecot.service")"));
+  EXPECT_TRUE(believed(R"(,"_UID":"65534")"));
+  EXPECT_TRUE(believed(""));
+  EXPECT_FALSE(believed(R"(,"_UID":"1000","_SYSTEMD_UNIT":"session-3.scope")"));
+  EXPECT_FALSE(believed(R"(,"_UID":"1000","_SYSTEMD_UNIT":"user@1000.service","_SYSTEMD_USER_UNIT":"ssh.service")"));
+  EXPECT_FALSE(believed(R"(,"_UID":"1000","_SYSTEMD_UNIT":"ssh.service","_SYSTEMD_USER_UNIT":"x.service")"));
+  EXPECT_FALSE(believed(R"(,"_UID":"1000")"));
+  EXPECT_EQ(figures_.untrusted, 1u);
+}
+
+TEST_F(StreamTest, RestOfALineThatJournaldCutIsNoRecord) {
+  const std::string stream = R"(,"_STREAM_ID":"abc","MESSAGE":)";
+  const std::string other = R"(,"_STREAM_ID":"def","MESSAGE":)";
+  const std::string head = "{" + kEntry, end = "}\n", marked = R"(,"_LINE_BREAK":"line-max"})" "\n";
+  EXPECT_EQ(read(head + stream + "\"one\"" + marked + head + other + "\"other\"" + end + head + stream + "\"two\"" + marked + head + stream +
+                     "\"three\"" + end + head + stream + "\"four\"" + end,
+                 Form::kJournalJson),
+            (Lines{kHead + "one", kHead + "other", kHead + "four"}));
+}
+
+std::string binary(const std::string& name, const std::string& value) {
+  std::string length(8, '\0');
+  for (int i = 0; i < 8; ++i) length[static_cast<size_t>(i)] = static_cast<char>(value.size() >> (8 * i) & 0xff);
+  return name + "\n" + length + value + "\n";
+}
+
+TEST_F(StreamTest, JournalExport) {
+  const std::string head = "__CURSOR=s=1;i=1\n__REALTIME_TIMESTAMP=1768781456341452\n_HOSTNAME=post\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=97\nSYSLOG_PID=97\n";
+  const std::string odd("a\nMESSAGE=forged\n\n__REALTIME_TIMESTAMP=1\n\xff\0z", 45);
+  EXPECT_EQ(read(head + "MESSAGE=one=1\n\n" + head + binary("MESSAGE", odd) + "_UID=0\n\n\n" + head + binary("OTHER", "x\ny") + "MESSAGE=three\n\n" +
+                     head + "\n" + head + "MESSAGE=no empty line behind it",
+                 Form::kJournalExport),
+            (Lines{kHead + "one=1", kHead + odd, kHead + "three", kHead + "no empty line behind it"}));
+  EXPECT_EQ(figures_.lines, 5u);
+  EXPECT_EQ(figures_.no_header, 1u);
+  // An absurd length, a length cut off, a value cut off.
+  EXPECT_EQ(read(head + "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7f" "rest\n\n" + head + "MESSAGE=good\n\n" + head + "MESSAGE\n\x09", Form::kJournalExport),
+            (Lines{kHead + "good"}));
+  EXPECT_EQ(read(head + "MESSAGE=good\n\n" + head + binary("MESSAGE", std::string(3000, 'x')).substr(0, 1000), Form::kJournalExport), (Lines{kHead + "good"}));
+}
+
+std::string docker(const std::string& log, const std::string& stream = "stdout") {
+  return nlohmann::json{{"log", log}, {"stream", stream}, {"time", "2026-01-19T00:10:56.123456789Z"}}.dump() + "\n";
+}
+
+TEST_F(StreamTest, DockerJoinsPieces) {
+  const std::string t = "2026-01-19T00:10:56.123456Z|";
+  EXPECT_EQ(read(docker("Jan 19 00:10:50 post postfix/smtpd[97]: one\n") + docker("Jan 19 00:10:50 post postfix/smtpd[97]: tw") +
+                     docker("Jan 19 00:10:50 post x[1]: of another stream\n", "stderr") + docker("o\n") + docker("no header\n") + "{\"log\":1}\n" + "junk\n" +
+                     docker("Jan 19 00:10:50 post postfix/smtpd[97]: three\r\n") + docker("Jan 19 00:10:50 post postfix/smtpd[97]: without an end"),
+                 Form::kDockerJson),
+            (Lines{t + "post|postfix/smtpd|97|one", t + "post|x|1|of another stream", t + "post|postfix/smtpd|97|two", t + "post|postfix/smtpd|97|three"}));
+  EXPECT_EQ(figures_.no_header, 3u);
+}
+
+TEST_F(StreamTest, DockerInnerForms) {
+  const std::string t = "2026-01-19T00:10:56.123456Z|";
+  EXPECT_EQ(read(docker("connect from unknown\n") + docker("second\n"), Form::kDockerJson), (Lines{t + "||0|connect from unknown", t + "||0|second"}));
+  EXPECT_EQ(read(docker("Jan 19 00:10:50 imap-login: Info: Login: user=<a>\n"), Form::kDockerJson), (Lines{t + "|dovecot|0|imap-login: Login: user=<a>"}));
+}
+
+TEST_F(StreamTest, DockerEndlessLineIsLeftOut) {
+  std::string text = docker("Jan 19 00:10:50 post a[1]: first\n");
+  for (int i = 0; i < 100; ++i) text += docker(std::string(16384, 'x'));
+  text += docker("end\n") + docker("Jan 19 00:10:50 post a[1]: last\n");
+  EXPECT_EQ(read(text, Form::kDockerJson).size(), 2u);
+  EXPECT_EQ(figures_.overlong, 1u);
+}
+
+TEST_F(StreamTest, HeaderLines) {
+  EXPECT_EQ(read("Jan 19 00:10:56 post a[1]: one\r\njunk\n\nJan 19 00:10:57 post a[1]: two", Form::kSyslog),
+            (Lines{"2026-01-19T00:10:56.000000Z|post|a|1|one", "2026-01-19T00:10:57.000000Z|post|a|1|two"}));
+  EXPECT_EQ(figures_.lines, 4u);
+  EXPECT_EQ(figures_.no_header, 1u);
+  EXPECT_EQ(read("one\ntwo: three\n", Form::kBare), (Lines{"-|||0|one", "-|||0|two: three"}));
+}
+
+// Our scanner against a whole parser, on values that it must take apart alike.
+TEST(JsonScan, AgreesWithAParser) {
+  const std::string texts[] = {"", "plain", "q\"b\\s/\b\f\n\r\t", std::string("\0\x01\x1f", 3), "é€😀", "\\\\\\\"", "ends with \\"};
+  for (const std::string& text : texts) {
+    for (const bool ascii : {false, true}) {
+      const std::string json = nlohmann::json{{"a", 1}, {"key", text}, {"z", {{"n", {1, 2, "]}"}}}}}.dump(-1, ' ', ascii);
+      JsonScanner scanner(json);
+      std::string_view key;
+      JsonValue value;
+      bool found = false;
+      while (scanner.next(key, value)) {
+        if (key != "key") continue;
+        std::string out;
+        ASSERT_TRUE(unescape_json(value.raw, out));
+        EXPECT_EQ(out, text);
+        EXPECT_EQ(value.escaped, value.raw.find('\\') != std::string_view::npos);
+        found = true;
+      }
+      EXPECT_TRUE(scanner.good() && found) << json;
+    }
+  }
+}
+
+TEST(JsonScan, Refuses) {
+  for (const char* text : {"", "{", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":\"x}", "{\"a\":[1}", "{\"a\":1 \"b\":2}", "{a:1}"}) {
+    JsonScanner scanner(text);
+    std::string_view key;
+    JsonValue value;
+    while (scanner.next(key, value)) {
+    }
+    EXPECT_FALSE(scanner.good()) << text;
+  }
+  std::string out;
+  for (const char* text : {"\\", "\\x", "\\u12", "\\u12g4", "a\\"}) EXPECT_FALSE(unescape_json(text, out)) << text;
+  out.clear();
+  EXPECT_TRUE(unescape_json("\\ud800x\\udc00", out));
+  EXPECT_EQ(out, "\xef\xbf\xbdx\xef\xbf\xbd");
+}
+
+// Every file of the corpora holds as many records as its truth says.
+TEST(Corpus, CountsAreExact) {
+  const std::filesystem::path folder = MAILWARD_SOURCE_DATA "/tests/corpus";
+  if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no corpus";
+  size_t files = 0;
+  for (const auto& run : std::filesystem::directory_iterator(folder)) {
+    std::ifstream in(run.path() / "truth.json");
+    if (!in) continue;
+    const auto truth = nlohmann::json::parse(in);
+    for (const auto& file : truth["files"]) {
+      SCOPED_TRACE(run.path().filename().string() + "/" + file["name"].get<std::string>());
+      OpenedLogs logs = open_logs(std::vector<std::string>{run.path() / file["name"].get<std::string>()});
+      ASSERT_EQ(logs.sets.size(), 1u);
+      LogPart& part = logs.sets[0].parts[0];
+      const auto zone = Zone::load(truth["timezone"].get<std::string>());
+      ASSERT_TRUE(zone.has_value());
+      const auto year = find_base_year(logs.sets[0], *zone, truth["year_of_last_line"].get<int>(), Instant{});
+      auto stream = open_records(part, TimeFold(*zone, year));
+      ASSERT_TRUE(stream.has_value());
+      Record r;
+      size_t records = 0;
+      const Instant first = *parse_rfc3339(truth["first"].get<std::string>()), last = *parse_rfc3339(truth["last"].get<std::string>());
+      while (true) {
+        const auto more = (*stream)->next(r);
+        ASSERT_TRUE(more.has_value());
+        if (!*more) break;
+        ++records;
+        ASSERT_GE(r.time, first - std::chrono::seconds(1));
+        ASSERT_LE(r.time, last + std::chrono::seconds(1));
+        ASSERT_FALSE(r.program.empty()) << r.message;
+        ASSERT_EQ(r.host, truth["host"].get<std::string>());
+      }
+      const StreamFigures& f = (*stream)->figures();
+      EXPECT_EQ(f.lines, file["lines"].get<uint64_t>());
+      EXPECT_EQ(f.no_header + f.untrusted + f.overlong, 0u);
+      // Exim's later pieces are no records.
+      if (truth["daemon"] != "exim") EXPECT_EQ(records, f.lines);
+      ++files;
+    }
+  }
+  EXPECT_GT(files, 20u);
+}
+
+// The same records in two forms have the same times, programs and messages.
+TEST(Corpus, FormsAgree) {
+  const std::string folder = MAILWARD_SOURCE_DATA "/tests/corpus/";
+  struct Pair {
+    const char *run, *a, *b, *zone;
+  };
+  for (const Pair& p : {Pair{"postfix-postscreen", "mail.log", "journal.json.zst", "UTC"}, Pair{"courier", "mail.log", "mail-rfc5424.log.zst", "UTC"},
+                        Pair{"exim-verbose", "mail.log", "mail-traditional.log.gz", "Europe/Berlin"}}) {
+    SCOPED_TRACE(p.run);
+    const auto zone = Zone::load(p.zone);
+    ASSERT_TRUE(zone.has_value());
+    std::vector<std::vector<std::string>> all;
+    for (const char* name : {p.a, p.b}) {
+      OpenedLogs logs = open_logs(std::vector<std::string>{folder + p.run + "/" + name});
+      if (logs.sets.empty()) GTEST_SKIP() << "no corpus";
+      auto stream = open_records(logs.sets[0].parts[0], TimeFold(*zone, 2025));
+      ASSERT_TRUE(stream.has_value());
+      all.emplace_back();
+      Record r;
+      while ((*stream)->next(r).value_or(false)) {
+        all.back().push_back(fmt::format("{} {} {} {} {}", format_instant(std::chrono::floor<std::chrono::seconds>(r.time), false), r.host, r.program, r.pid,
+                                         std::string_view(p.b).starts_with("journal") ? r.message.substr(0, r.message.find('#')) : r.message));
+      }
+    }
+    ASSERT_EQ(all[0].size(), all[1].size());
+    size_t differ = 0;
+    for (size_t i = 0; i < all[0].size(); ++i) differ += all[0][i] != all[1][i] ? 1 : 0;
+    EXPECT_LE(differ, all[0].size() / 500) << "of " << all[0].size();
+  }
+}
+
+}  // namespace
+}  // namespace mailward
