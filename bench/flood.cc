@@ -2,7 +2,7 @@
 //
 //   flood sessions N     N sessions of OpenSMTPD that begin and never end, each with an id of its own
 //   flood addresses N    N addresses, one refused login each
-//   flood users N        one address, N refused logins, each under a name of its own
+//   flood users N        one address, N refused logins, twenty a session, each under a name of its own
 //   flood pids N         N connections to Postfix's smtpd that never end, each in a process of its own
 //   flood line N         one line of N bytes, without its end
 //   flood lines N        N empty lines
@@ -88,7 +88,6 @@ int main(int argc, char** argv) {
     }
     return 0;
   }
-  if (what == "users") out.put(opensmtpd(0) + "connected address=192.0.2.7 host=<unknown>\n");
   for (uint64_t n = 0; n < count; ++n) {
     if (what == "sessions") {
       out.put(opensmtpd(n) + "connected address=" + address(n % 1000) + " host=<unknown>\n");
@@ -97,8 +96,10 @@ int main(int argc, char** argv) {
       out.put(opensmtpd(n) + "authentication user=info@elsewhere.example result=permfail\n");
       out.put(opensmtpd(n) + "disconnected reason=quit\n");
     } else if (what == "users") {
-      out.put(stamp(n) + " mail smtpd[60467]: " + id(0) + " smtp authentication user=name" + std::to_string(n) +
-              " result=permfail\n");
+      const std::string session = stamp(n) + " mail smtpd[60467]: " + id(n / 20) + " smtp ";
+      if (n % 20 == 0) out.put(session + "connected address=192.0.2.7 host=<unknown>\n");
+      out.put(session + "authentication user=name" + std::to_string(n) + " result=permfail\n");
+      if (n % 20 == 19) out.put(session + "disconnected reason=quit\n");
     } else if (what == "pids") {
       out.put(stamp(n) + " mail postfix/smtpd[" + std::to_string(n + 1) + "]: connect from unknown[" +
               address(n % 1000) + "]\n");

@@ -73,12 +73,12 @@ bool is_harmless(const std::string& text) {
   return true;
 }
 
-struct Result {
+struct Seen {
   Report report;
   std::string events;
 };
 
-Result read(const uint8_t* data, size_t size, unsigned threads) {
+Seen read(const uint8_t* data, size_t size, unsigned threads) {
   static const Zone zone;
   std::vector<LogSet> logs = log_of(data, size);
   ReadOptions options;
@@ -88,7 +88,7 @@ Result read(const uint8_t* data, size_t size, unsigned threads) {
   JudgeConfig config;
   config.policies = policies();
   Judge judge(std::move(config));
-  Result result;
+  Seen result;
   EventLines lines({"fuzz.log"});
   const ReadFigures figures = read_events(
       logs, grammar(), options,
@@ -134,10 +134,10 @@ void check_views(const Report& report) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
-  const Result one = read(data, size, 1);
+  const Seen one = read(data, size, 1);
   check_views(one.report);
   require(is_harmless(one.events));
-  const Result two = read(data, size, 2);
+  const Seen two = read(data, size, 2);
   require(one.events == two.events);
   return 0;
 }

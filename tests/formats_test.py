@@ -1,8 +1,10 @@
 """All formats of scan tell the same of the same log, in the shape that the contract promises."""
 import csv
+import datetime
 import io
 import ipaddress
 import json
+import zoneinfo
 
 import program
 
@@ -35,7 +37,10 @@ class Formats(program.Case):
         for key in ("files", "bytes", "lines", "events", "not_understood", "first", "last"):
             self.assertIn(key, document["input"])
         self.assertEqual(document["input"]["lines"], sum(f["lines"] for f in self.truth["files"] if f["form"] == "traditional"))
-        self.assertEqual(document["input"]["first"][:13], self.truth["first"][:13])
+        zone = zoneinfo.ZoneInfo(self.truth["timezone"])
+        for end in ("first", "last"):
+            told = datetime.datetime.fromisoformat(document["input"][end].replace("Z", "+00:00"))
+            self.assertEqual(told.astimezone(zone).strftime("%Y-%m-%dT%H"), self.truth[end][:13])
         addresses = [s["address"] for s in document["sources"]]
         self.assertEqual(addresses, sorted(addresses, key=order))
         for source in document["sources"]:

@@ -26,13 +26,15 @@ inline size_t edit_distance(std::string_view a, std::string_view b) {
   return row.back();
 }
 
-// The nearest of `names`, the first of equals. `names` is not empty. A long text is compared by its
-// first 64 bytes.
+// The nearest of `names`, the first of equals; one that the text is the beginning of is nearer than any
+// other. `names` is not empty. A long text is compared by its first 64 bytes.
 inline std::string_view nearest_name(std::string_view text, std::span<const std::string_view> names) {
   const std::string_view head = text.substr(0, 64);
-  return *std::min_element(names.begin(), names.end(), [head](std::string_view a, std::string_view b) {
-    return edit_distance(head, a) < edit_distance(head, b);
-  });
+  const auto distance = [head](std::string_view name) {
+    return std::pair(head.size() < 3 || !name.starts_with(head), edit_distance(head, name));
+  };
+  return *std::min_element(names.begin(), names.end(),
+                           [&](std::string_view a, std::string_view b) { return distance(a) < distance(b); });
 }
 
 }  // namespace mailward

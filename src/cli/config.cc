@@ -18,44 +18,44 @@ namespace {
 
 constexpr uintmax_t kLargest = 1 << 20;  // bytes of a configuration file
 
-enum class Type { kString, kStrings, kInteger, kDuration, kPorts, kTable };
+enum class ValueType { kString, kStrings, kInteger, kDuration, kPorts, kTable };
 
 struct Key {
   std::string_view section;  // "" is the file itself
   std::string_view name;
-  Type type;
+  ValueType type;
   std::string_view choices = "";        // of strings: by `|`; empty: any
   int64_t least = 0, most = INT64_MAX;  // of integers
 };
 
 constexpr std::array<Key, 27> kKeys{{
-    {"", "input", Type::kTable},
-    {"", "judge", Type::kTable},
-    {"", "firewall", Type::kTable},
-    {"", "report", Type::kTable},
-    {"input", "files", Type::kStrings},
-    {"input", "timezone", Type::kString},
-    {"judge", "policy", Type::kString},
-    {"judge", "local_domains", Type::kStrings},
-    {"judge", "ignore", Type::kStrings},
-    {"judge", "brake", Type::kInteger, "", 1, 1'000'000'000},
-    {"firewall", "backend", Type::kString, "nftables|pf|crowdsec|command|none"},
-    {"firewall", "table", Type::kString},
-    {"firewall", "ports", Type::kPorts},
-    {"firewall", "command", Type::kTable},
-    {"firewall.command", "ban", Type::kStrings},
-    {"firewall.command", "unban", Type::kStrings},
-    {"report", "from", Type::kString},
-    {"report", "cc", Type::kString},
-    {"report", "preset", Type::kString, "classic|default"},
-    {"report", "template", Type::kString},
-    {"report", "resolver", Type::kString},
-    {"report", "zone", Type::kString},
-    {"report", "rdap_bootstrap", Type::kString},
-    {"report", "pause", Type::kDuration},
-    {"report", "max_age", Type::kDuration},
-    {"report", "daily_max", Type::kInteger, "", 0, 1'000'000'000},
-    {"report", "mask", Type::kStrings, "users"},
+    {"", "input", ValueType::kTable},
+    {"", "judge", ValueType::kTable},
+    {"", "firewall", ValueType::kTable},
+    {"", "report", ValueType::kTable},
+    {"input", "files", ValueType::kStrings},
+    {"input", "timezone", ValueType::kString},
+    {"judge", "policy", ValueType::kString},
+    {"judge", "local_domains", ValueType::kStrings},
+    {"judge", "ignore", ValueType::kStrings},
+    {"judge", "brake", ValueType::kInteger, "", 1, 1'000'000'000},
+    {"firewall", "backend", ValueType::kString, "nftables|pf|crowdsec|command|none"},
+    {"firewall", "table", ValueType::kString},
+    {"firewall", "ports", ValueType::kPorts},
+    {"firewall", "command", ValueType::kTable},
+    {"firewall.command", "ban", ValueType::kStrings},
+    {"firewall.command", "unban", ValueType::kStrings},
+    {"report", "from", ValueType::kString},
+    {"report", "cc", ValueType::kString},
+    {"report", "preset", ValueType::kString, "classic|default"},
+    {"report", "template", ValueType::kString},
+    {"report", "resolver", ValueType::kString},
+    {"report", "zone", ValueType::kString},
+    {"report", "rdap_bootstrap", ValueType::kString},
+    {"report", "pause", ValueType::kDuration},
+    {"report", "max_age", ValueType::kDuration},
+    {"report", "daily_max", ValueType::kInteger, "", 0, 1'000'000'000},
+    {"report", "mask", ValueType::kStrings, "users"},
 }};
 
 std::vector<std::string_view> names_in(std::string_view section) {
@@ -74,17 +74,17 @@ const Key* find_key(std::string_view section, std::string_view name) {
 
 std::string_view expectation(const Key& key) {
   switch (key.type) {
-    case Type::kString:
+    case ValueType::kString:
       return "a string";
-    case Type::kStrings:
+    case ValueType::kStrings:
       return "a list of strings, [\"…\", \"…\"]";
-    case Type::kInteger:
+    case ValueType::kInteger:
       return "a whole number";
-    case Type::kDuration:
+    case ValueType::kDuration:
       return "a duration, \"90s\", \"15m\", \"24h\" or \"7d\"";
-    case Type::kPorts:
+    case ValueType::kPorts:
       return "\"mail\", \"all\" or a list of port numbers";
-    case Type::kTable:
+    case ValueType::kTable:
       break;
   }
   return "a table, [name]";
@@ -121,20 +121,20 @@ class Reader {
 
   Result<void> take(const Key& key, const toml::node& node) {
     switch (key.type) {
-      case Type::kTable:
+      case ValueType::kTable:
         if (!node.is_table()) return wrong(key, node);
         return read(*node.as_table(),
                     key.section.empty() ? std::string(key.name) : fmt::format("{}.{}", key.section, key.name));
-      case Type::kString:
+      case ValueType::kString:
         return take_string(key, node);
-      case Type::kStrings:
+      case ValueType::kStrings:
         return take_strings(key, node);
-      case Type::kInteger:
+      case ValueType::kInteger:
         return take_integer(key, node);
-      case Type::kDuration:
+      case ValueType::kDuration:
         if (!node.is_string() || !parse_duration(node.as_string()->get())) return wrong(key, node);
         return {};
-      case Type::kPorts:
+      case ValueType::kPorts:
         return take_ports(key, node);
     }
     return {};

@@ -67,9 +67,9 @@ std::string in_words(const CLI::ParseError& error) {
   return fmt::format("{} wants a value", text.substr(0, text.find(':')));
 }
 
-class Program {
+class CommandLine {
  public:
-  Program() : app_(kAbout, "mailward") {
+  CommandLine() : app_(kAbout, "mailward") {
     app_.formatter(std::make_shared<HelpText>());
     app_.require_subcommand(0, 1);
     app_.allow_extras();
@@ -157,7 +157,7 @@ int run(int argc, char** argv) {
   // Which characters the terminal can show. Nothing else of the locale is used: figures and times
   // look the same everywhere.
   std::setlocale(LC_CTYPE, "");
-  return Program().run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
+  return CommandLine().run(std::vector<std::string>(argv + (argc > 0 ? 1 : 0), argv + argc));
 }
 
 }  // namespace mailward

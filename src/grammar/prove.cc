@@ -78,7 +78,7 @@ class Automaton {
     uint8_t mark = 0;
     if (e.capture == Capture::kAddress) mark = kInAddress;
     if ((e.capture == Capture::kSession && rule_.key == KeyKind::kSession) || (e.capture == Capture::kQueue && rule_.key == KeyKind::kQueue)) mark = kInKey;
-    if (e.type.kind == Type::Kind::kAddress) return address(from);
+    if (e.type.kind == Type::Kind::kAddress) return address(from, e.type.set.has(':'));
     if (e.type.kind == Type::Kind::kPath) return path(from, ">");
     if (e.type.kind == Type::Kind::kQuoted) return quoted(from);
     const uint32_t low = std::min(e.type.min, kLongestCount);
@@ -105,7 +105,7 @@ class Automaton {
   }
 
   // All addresses, and some more: four numbers with dots, or two colons among digits.
-  int address(int from) {
+  int address(int from, bool both) {
     const ByteSet digits = ByteSet::range('0', '9');
     const ByteSet hex = digits | ByteSet::range('a', 'f') | ByteSet::range('A', 'F');
     const int end = state(), first = state();
@@ -120,6 +120,7 @@ class Automaton {
       at = next;
     }
     skip(at, end);
+    if (!both) return end;  // address4
     const int group = state(), colon = state(), tail = state();
     edge(from, hex, group, kInAddress | kBegins);
     edge(from, ByteSet::of(":"), colon, kInAddress | kBegins);

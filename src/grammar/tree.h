@@ -53,41 +53,59 @@ struct TreePattern {
   std::string name;  // for messages
 };
 
+namespace plain {
+class Walk;
+}
+namespace wide {
+class Walk;
+}
+
 class Tree {
  public:
   static Result<Tree> compile(std::span<const TreePattern> patterns);
 
   // True and `m` filled (but for spans that are not present) when a rule explains [begin, end).
   bool match(const char* begin, const char* end, Match& m) const;
+  // The same by instructions that every processor has; for tests.
+  bool match_plain(const char* begin, const char* end, Match& m) const;
 
   size_t nodes() const { return nodes_.size(); }
   size_t bytes() const;
 
  private:
   friend class TreeBuilder;
-  friend class Walk;
+  friend class plain::Walk;
+  friend class wide::Walk;
 
-  enum class Step : uint8_t { kLiteral, kLiterals, kField, kFree, kAccept };
+  enum class Step : uint8_t { kLiteral, kLiterals, kHex16, kField, kFree, kAccept };
   struct Alternative {
     Step step;
     uint32_t index;  // into literals_, dispatches_, fields_, nodes_ (the right tree's root), accepts_
   };
   struct Node {
-    Step step;       // the last way on; most nodes have only this one
+    Step step;        // the way on, where there is only one
+    uint8_t count;    // of ways; at most 32
     uint32_t index;
-    uint32_t first;  // the others, into alternatives_
-    uint32_t count;
+    uint32_t first;   // count > 1: the ways, into alternatives_, in the order in which they are tried
+    uint32_t viable;  // count > 1: into viable_: by the next byte, the ways that it may begin (a bit each)
   };
+  static constexpr size_t kAtEnd = 256;  // in a table of viable_: there is no next byte
   struct Literal {
     uint64_t head, mask;  // its first eight bytes (backwards: its last eight)
     const char* text;     // into text_
     uint32_t length;
     uint32_t next;
+    uint32_t more;        // literals of the same slot that follow
   };
+  // Several literals of which at most one can stand here. They are told apart by a few bytes at a
+  // place that all of them have, hashed into a small table; those that share a slot are a row in
+  // literals_, each with the number of those behind it.
   struct Dispatch {
-    uint32_t first;  // into literals_
-    uint32_t count;
-    uint32_t table;  // into tables_ (by byte: number of the literal + 1), or kNoTable
+    uint64_t mask;     // of the bytes that are hashed
+    uint32_t offset;   // where they stand (backwards: so many bytes before the end)
+    uint32_t slots;    // into slots_: 1 << bits of them
+    uint32_t shift;    // 64 - bits
+    uint32_t least;    // so many bytes must be there
   };
   struct FieldEdge {
     Type::Kind kind;
@@ -110,8 +128,10 @@ class Tree {
     uint32_t rule;
     uint32_t first_atom, atoms;  // the middle; none: the whole message was read from the left
     bool address_right;
+    bool once;  // texts that must occur once
   };
-  static constexpr uint32_t kNoTable = UINT32_MAX;
+  static constexpr uint32_t kEmpty = UINT32_MAX;
+  static constexpr uint64_t kHash = 0x9e3779b97f4a7c15ULL;
 
   uint32_t root_ = 0;
   std::vector<Node> nodes_;
@@ -121,7 +141,8 @@ class Tree {
   std::vector<FieldEdge> fields_;
   std::vector<Accept> accepts_;
   std::vector<Atom> atoms_;
-  std::vector<std::array<uint8_t, 256>> tables_;
+  std::vector<uint32_t> slots_;
+  std::vector<std::array<uint32_t, 257>> viable_;
   std::vector<ClassTable> classes_;
   std::vector<uint32_t> kept_;                       // by rule: bits of the captures that it keeps
   std::vector<std::vector<std::string_view>> once_;  // by rule: texts that must occur exactly once

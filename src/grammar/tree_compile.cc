@@ -16,6 +16,7 @@ namespace {
 
 constexpr size_t kMaxWays = 4096;     // of the part of one rule that is read from the right
 constexpr size_t kMaxNodes = 400'000; // of one program
+constexpr size_t kMaxRuns = 512;      // literals that one node tells apart at once
 
 struct Cell {
   enum class Kind : uint8_t { kLiteral, kField, kFork, kFree, kEnd } kind;
@@ -81,7 +82,10 @@ class TreeBuilder {
 
   uint32_t table(const ByteSet& set) {
     const auto [it, added] = table_of_.try_emplace(set, static_cast<uint32_t>(out_.classes_.size()));
-    if (added) out_.classes_.emplace_back(set);
+    if (added) {
+      out_.classes_.emplace_back(set);
+      set_of_.push_back(set);
+    }
     return it->second;
   }
 
@@ -192,14 +196,37 @@ class TreeBuilder {
         case Cell::Kind::kFork: break;
       }
     }
-    if (!literals.empty()) ways.push_back(dispatch(literals, forward));
-    for (uint32_t f : field_edges(fields, forward)) ways.push_back({Tree::Step::kField, f});
-    for (int c : ends) ways.push_back({Tree::Step::kAccept, cells_[static_cast<size_t>(c)]->accept});
-    if (!frees.empty()) ways.push_back({Tree::Step::kFree, right_tree(frees)});
-    const Tree::Alternative last = ways.back();
-    ways.pop_back();
-    out_.nodes_[index] = {last.step, last.index, static_cast<uint32_t>(out_.alternatives_.size()), static_cast<uint32_t>(ways.size())};
+    std::vector<ByteSet> begins;  // of each way: the bytes that it may begin with
+    std::vector<bool> ends_here;  // and whether it may be empty
+    auto add = [&](Tree::Alternative way, const ByteSet& set, bool empty) {
+      ways.push_back(way);
+      begins.push_back(set);
+      ends_here.push_back(empty);
+    };
+    if (!literals.empty()) {
+      ByteSet set;
+      for (int c : literals) set = set | first_bytes(c, forward);
+      add(dispatch(literals, forward), set, false);
+    }
+    for (uint32_t f : field_edges(fields, forward)) {
+      const Tree::FieldEdge& edge = out_.fields_[f];
+      const bool any = edge.kind == Type::Kind::kPath || edge.kind == Type::Kind::kQuoted || edge.min == 0;
+      const bool hex16 = forward && edge.kind == Type::Kind::kClass && edge.min == 16 && edge.max == 16 && edge.table == table(hex_);
+      add({hex16 ? Tree::Step::kHex16 : Tree::Step::kField, f}, any ? ByteSet::all() : set_of_[edge.table], edge.min == 0);
+    }
+    for (int c : ends) add({Tree::Step::kAccept, cells_[static_cast<size_t>(c)]->accept}, forward ? ByteSet{} : ByteSet::all(), true);
+    if (!frees.empty()) add({Tree::Step::kFree, right_tree(frees)}, ByteSet::all(), true);
+    if (ways.size() > 32) error(cells_[static_cast<size_t>(cells[0])]->rule, "the rules part in more than 32 ways at one place: give the same field the same type in all of them");
+    out_.nodes_[index] = {ways[0].step, static_cast<uint8_t>(ways.size()), ways[0].index, static_cast<uint32_t>(out_.alternatives_.size()), 0};
+    if (ways.size() == 1) return index;
+    out_.nodes_[index].viable = static_cast<uint32_t>(out_.viable_.size());
     out_.alternatives_.insert(out_.alternatives_.end(), ways.begin(), ways.end());
+    auto& viable = out_.viable_.emplace_back();
+    for (size_t w = 0; w < ways.size(); ++w) {
+      for (unsigned c = 0; c < 256; ++c)
+        if (begins[w].has(static_cast<uint8_t>(c))) viable[c] |= 1U << w;
+      if (ends_here[w]) viable[Tree::kAtEnd] |= 1U << w;
+    }
     return index;
   }
 
@@ -209,51 +236,124 @@ class TreeBuilder {
     return forward ? a.substr(0, n) : a.substr(a.size() - n);
   }
 
-  Tree::Alternative dispatch(const std::vector<int>& literals, bool forward) {
+  // Literals that a node may continue with: whole runs, as far as nothing but literals can follow.
+  struct Run {
+    std::string text;
+    std::vector<int> after;
+  };
+
+  void runs(std::vector<int> literals, std::string so_far, bool forward, std::vector<Run>& out) {
     std::map<char, std::vector<int>> by_first;
     for (int c : literals) {
       const std::string& text = cells_[static_cast<size_t>(c)]->text;
       by_first[forward ? text.front() : text.back()].push_back(c);
     }
-    std::vector<Tree::Literal> edges;
-    for (const auto& [first, group] : by_first) edges.push_back(literal_edge(group, forward));
-    if (edges.size() == 1) {
-      out_.literals_.push_back(edges[0]);
-      return {Tree::Step::kLiteral, static_cast<uint32_t>(out_.literals_.size() - 1)};
+    for (const auto& [first, group] : by_first) {
+      std::string run = cells_[static_cast<size_t>(group[0])]->text;
+      for (int c : group) run = common(run, cells_[static_cast<size_t>(c)]->text, forward);
+      std::vector<int> after = concrete(beyond(group, run.size(), forward));
+      run = forward ? so_far + run : run + so_far;
+      const bool only_literals = std::all_of(after.begin(), after.end(), [this](int c) { return cells_[static_cast<size_t>(c)]->kind == Cell::Kind::kLiteral; });
+      if (only_literals && out.size() + after.size() < kMaxRuns) runs(std::move(after), std::move(run), forward, out);
+      else out.push_back({std::move(run), std::move(after)});
     }
-    Tree::Dispatch d{static_cast<uint32_t>(out_.literals_.size()), static_cast<uint32_t>(edges.size()), Tree::kNoTable};
-    if (edges.size() >= 4) {
-      d.table = static_cast<uint32_t>(out_.tables_.size());
-      out_.tables_.emplace_back();
-      for (size_t i = 0; i < edges.size(); ++i) {
-        const char key = forward ? edges[i].text[0] : edges[i].text[edges[i].length - 1];
-        out_.tables_.back()[static_cast<uint8_t>(key)] = static_cast<uint8_t>(i + 1);
-      }
-    }
-    out_.literals_.insert(out_.literals_.end(), edges.begin(), edges.end());
-    out_.dispatches_.push_back(d);
-    return {Tree::Step::kLiterals, static_cast<uint32_t>(out_.dispatches_.size() - 1)};
   }
 
-  Tree::Literal literal_edge(std::vector<int> group, bool forward) {
-    std::string run = cells_[static_cast<size_t>(group[0])]->text;
-    for (int c : group) run = common(run, cells_[static_cast<size_t>(c)]->text, forward);
-    std::vector<int> after = beyond(group, run.size(), forward);
-    // One literal after the other, and nothing else possible: one edge.
-    for (after = concrete(after); after.size() == 1 && cells_[static_cast<size_t>(after[0])]->kind == Cell::Kind::kLiteral; after = concrete(after)) {
-      const Cell& c = *cells_[static_cast<size_t>(after[0])];
-      run = forward ? run + c.text : c.text + run;
-      after = c.next;
-    }
+  Tree::Literal literal(const Run& run, bool forward) {
     Tree::Literal l{};
-    const std::string_view kept = keep_text(run);
+    const std::string_view kept = keep_text(run.text);
     l.text = kept.data();
     l.length = static_cast<uint32_t>(kept.size());
     const size_t n = std::min<size_t>(8, kept.size());
     std::memcpy(&l.head, kept.data(), n);
     std::memset(&l.mask, 0xff, n);
-    l.next = node(std::move(after), forward);
+    l.next = node(run.after, forward);
     return l;
+  }
+
+  Tree::Alternative dispatch(const std::vector<int>& literals, bool forward) {
+    std::vector<Run> all;
+    runs(literals, {}, forward, all);
+    if (all.size() == 1) {
+      const Tree::Literal l = literal(all[0], forward);
+      out_.literals_.push_back(l);
+      return {Tree::Step::kLiteral, static_cast<uint32_t>(out_.literals_.size() - 1)};
+    }
+    out_.dispatches_.push_back(best_dispatch(all, forward));
+    return {Tree::Step::kLiterals, static_cast<uint32_t>(out_.dispatches_.size() - 1)};
+  }
+
+  static uint64_t window(const std::string& text, const Tree::Dispatch& d, bool forward) {
+    uint64_t v = 0;
+    const size_t at = forward ? d.offset : text.size() - d.offset;
+    std::memcpy(&v, text.data() + at, std::min<size_t>(8, text.size() - at));
+    return v & d.mask;
+  }
+
+  // Picks the bytes that tell the literals apart best, and fills the table.
+  Tree::Dispatch best_dispatch(const std::vector<Run>& all, bool forward) {
+    size_t least = all[0].text.size();
+    for (const Run& r : all) least = std::min(least, r.text.size());
+    uint32_t bits = 2;
+    while ((size_t{1} << bits) < all.size() * 2 && bits < 10) ++bits;
+    Tree::Dispatch best{};
+    size_t best_cost = SIZE_MAX;
+    for (size_t width = std::min<size_t>(8, least); width > 0; --width) {
+      for (size_t at = 0; at + width <= least; ++at) {
+        Tree::Dispatch d{width == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * width)) - 1, static_cast<uint32_t>(forward ? at : at + width), 0, 64 - bits, static_cast<uint32_t>(least)};
+        std::vector<size_t> in_slot(size_t{1} << bits);
+        size_t cost = 0;
+        for (const Run& r : all) cost += in_slot[window(r.text, d, forward) * Tree::kHash >> d.shift]++;
+        if (cost < best_cost) best = d, best_cost = cost;
+      }
+    }
+    std::vector<std::vector<Run>> slots(size_t{1} << bits);
+    for (const Run& r : all) slots[window(r.text, best, forward) * Tree::kHash >> best.shift].push_back(r);
+    std::vector<std::vector<Tree::Literal>> rows;
+    for (const auto& slot : slots) {
+      auto& row = rows.emplace_back();
+      for (const Run& r : families(slot, forward)) row.push_back(literal(r, forward));
+    }
+    best.slots = static_cast<uint32_t>(out_.slots_.size());
+    for (auto& row : rows) {
+      out_.slots_.push_back(row.empty() ? Tree::kEmpty : static_cast<uint32_t>(out_.literals_.size()));
+      for (size_t i = 0; i < row.size(); ++i) {
+        row[i].more = static_cast<uint32_t>(row.size() - 1 - i);
+        out_.literals_.push_back(row[i]);
+      }
+    }
+    return best;
+  }
+
+  // Literals of one slot that begin alike become one, which leads to a node that tells them apart.
+  std::vector<Run> families(const std::vector<Run>& slot, bool forward) {
+    std::vector<Run> out;
+    std::vector<bool> taken(slot.size());
+    for (size_t i = 0; i < slot.size(); ++i) {
+      if (taken[i]) continue;
+      std::vector<size_t> members{i};
+      std::string shared = slot[i].text;
+      for (size_t j = i + 1; j < slot.size(); ++j) {
+        const std::string both = common(shared, slot[j].text, forward);
+        if (taken[j] || both.size() < 8) continue;
+        shared = both;
+        members.push_back(j);
+        taken[j] = true;
+      }
+      if (members.size() == 1) {
+        out.push_back(slot[i]);
+        continue;
+      }
+      Run family{shared, {}};
+      for (size_t m : members) {
+        const std::string& text = slot[m].text;
+        const std::string rest = forward ? text.substr(shared.size()) : text.substr(0, text.size() - shared.size());
+        for (int after : slot[m].after)
+          family.after.push_back(rest.empty() ? after : cell({.kind = Cell::Kind::kLiteral, .text = rest, .type = {}, .next = {after}, .rule = cells_[static_cast<size_t>(after)]->rule}));
+      }
+      out.push_back(std::move(family));
+    }
+    return out;
   }
 
   std::vector<int> beyond(const std::vector<int>& group, size_t length, bool forward) {
@@ -392,7 +492,7 @@ class TreeBuilder {
     const uint32_t rule = of.value_or(rule_);
     for (size_t i = 0; i + 1 < middle.size(); ++i)
       if (!middle[i].literal && !middle[i + 1].literal) error(rule, "two fields stand side by side right of a free field: nothing tells where one ends");
-    Tree::Accept a{rule, static_cast<uint32_t>(out_.atoms_.size()), static_cast<uint32_t>(middle.size()), address_right};
+    Tree::Accept a{rule, static_cast<uint32_t>(out_.atoms_.size()), static_cast<uint32_t>(middle.size()), address_right, !out_.once_[rule].empty()};
     for (const Step& s : middle) {
       Tree::Atom atom{};
       atom.kind = s.literal ? Tree::Atom::Kind::kLiteral : s.type.kind == Type::Kind::kFree ? Tree::Atom::Kind::kFree : Tree::Atom::Kind::kField;
@@ -409,12 +509,14 @@ class TreeBuilder {
     return static_cast<uint32_t>(out_.accepts_.size() - 1);
   }
 
+  const ByteSet hex_ = builtin_types().at("hex").type.set;
   std::span<const TreePattern> patterns_;
   Tree& out_;
   uint32_t rule_ = 0;
   std::map<Cell, int, CellLess> cell_of_;
   std::vector<const Cell*> cells_;
   std::map<ByteSet, uint32_t> table_of_;
+  std::vector<ByteSet> set_of_;  // by number of the class
   std::map<std::vector<int>, uint32_t> forward_nodes_, backward_nodes_;
 };
 

@@ -7,6 +7,7 @@ namespace {
 
 constexpr size_t kLongestDomain = 255;  // RFC 1035, 2.3.4; longer ones are nobody's
 constexpr size_t kMostDomains = 20'000;
+constexpr size_t kFew = 8;
 
 char lower(char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c + 32) : c; }
 
@@ -33,6 +34,12 @@ Domains::Domains(const std::vector<std::string>& configured) : let_in_(kFirstDom
     if (domain.ends_with('.')) domain.remove_suffix(1);
     if (!domain.empty()) configured_.insert(lowered(domain));
   }
+  if (configured_.size() <= kFew) few_.assign(configured_.begin(), configured_.end());
+}
+
+bool Domains::is_configured(std::string_view low) const {
+  if (few_.empty()) return configured_.contains(low);
+  return std::any_of(few_.begin(), few_.end(), [low](const std::string& d) { return d == low; });
 }
 
 Domains::Reading Domains::read(std::string_view name, bool logged_in, bool wants_user) {
@@ -48,7 +55,7 @@ uint16_t Domains::classify(std::string_view domain, bool logged_in) {
   char low[kLongestDomain];
   std::transform(domain.begin(), domain.end(), low, lower);
   const std::string_view key(low, domain.size());
-  if (!learns()) return configured_.contains(key) ? kLocal : kForeign;
+  if (!learns()) return is_configured(key) ? kLocal : kForeign;
   auto at = table_.find(key);
   if (at == table_.end()) {
     // Names that attackers make up may fill the table, but not keep a domain out that has users.

@@ -55,7 +55,10 @@ class Domains {
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
 
+  bool is_configured(std::string_view low) const;
+
   std::unordered_set<std::string, Hash, std::equal_to<>> configured_;  // lower case
+  std::vector<std::string> few_;  // the same where they are few: compared one by one
   std::unordered_map<std::string, uint16_t, Hash, std::equal_to<>> table_;
   std::vector<bool> let_in_;  // by number
   bool learned_ = false;

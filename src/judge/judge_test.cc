@@ -13,6 +13,7 @@
 #include <set>
 
 #include "judge/domains.h"
+#include "judge/random_world.h"
 
 namespace mailward {
 namespace {
@@ -21,30 +22,6 @@ using std::string;
 using testing::ElementsAre;
 using testing::IsEmpty;
 using testing::UnorderedElementsAre;
-
-constexpr int64_t kHour = 3'600'000'000;
-constexpr int64_t kDay = 24 * kHour;
-constexpr int64_t kBegin = 1'772'409'600'000'000;  // 2026-03-02
-
-struct Told_ {  // an event that owns its name
-  int64_t time;
-  string address;
-  EventKind kind;
-  string user;
-  uint32_t count = 1;
-  bool unknown = false;
-};
-
-Event event_of(const Told_& t) {
-  Event e;
-  e.time = t.time == INT64_MIN ? kNoInstant : Instant(Duration(t.time));
-  e.address = *parse_address(t.address);
-  e.kind = t.kind;
-  e.count = t.count;
-  e.unknown_user = t.unknown;
-  e.facts[static_cast<size_t>(Fact::kUser)] = t.user;
-  return e;
-}
 
 // ---------------------------------------------------------------- the oracle
 
@@ -66,13 +43,13 @@ string domain_of(const string& user) {
 
 struct Oracle {
   const JudgeConfig& config;
-  const std::vector<Told_>& events;
+  const std::vector<Happening>& events;
   std::set<string> local;
 
-  Oracle(const JudgeConfig& c, const std::vector<Told_>& e) : config(c), events(e) {
+  Oracle(const JudgeConfig& c, const std::vector<Happening>& e) : config(c), events(e) {
     local.insert(c.local_domains.begin(), c.local_domains.end());
     if (local.empty())
-      for (const Told_& t : events)
+      for (const Happening& t : events)
         if (t.kind == EventKind::kAuthOk && !domain_of(t.user).empty()) local.insert(domain_of(t.user));
   }
 
@@ -80,7 +57,7 @@ struct Oracle {
     return network_of(*parse_address(a), 32, p.per == Per::kAddress ? p.prefix6 : 64);
   }
 
-  bool matches(const Policy& p, const Told_& t) const {
+  bool matches(const Policy& p, const Happening& t) const {
     const string domain = domain_of(t.user);
     const bool login =
         t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk || t.kind == EventKind::kAuthAborted;
@@ -105,8 +82,8 @@ struct Oracle {
   }
 
   // A login by this address, as `user` or anybody, at most `span` before.
-  bool logged_in(const Policy& p, const Told_& t, Duration span, bool anybody) const {
-    return std::any_of(events.begin(), events.end(), [&](const Told_& login) {
+  bool logged_in(const Policy& p, const Happening& t, Duration span, bool anybody) const {
+    return std::any_of(events.begin(), events.end(), [&](const Happening& login) {
       if (login.kind != EventKind::kAuthOk || (!anybody && login.user.empty())) return false;
       if (!anybody && canonical_user(login.user, config.local_domains) != canonical_user(t.user, config.local_domains))
         return false;
@@ -116,7 +93,7 @@ struct Oracle {
     });
   }
 
-  bool spared(const Policy& p, const Told_& t) const {
+  bool spared(const Policy& p, const Happening& t) const {
     if (t.kind == EventKind::kAuthFailed)
       return p.spare.count() > 0 && !t.user.empty() && logged_in(p, t, p.spare, false);
     return p.spare_clients.count() > 0 && t.kind != EventKind::kAuthOk && logged_in(p, t, p.spare_clients, true);
@@ -124,7 +101,7 @@ struct Oracle {
 
   bool sender(const Policy& p, const string& address) const {
     uint64_t taken = 0, refused = 0;
-    for (const Told_& t : events) {
+    for (const Happening& t : events) {
       if (t.address != address) continue;
       if (t.kind == EventKind::kAccepted) taken += t.count;
       if (p.events & bit(t.kind)) refused += t.count;
@@ -132,15 +109,15 @@ struct Oracle {
     return taken > refused;
   }
 
-  string key(const Policy& p, const Told_& t) const {
+  string key(const Policy& p, const Happening& t) const {
     if (p.per == Per::kUser) return t.user.empty() ? "" : "u" + canonical_user(t.user, config.local_domains);
     const Network n = p.per == Per::kNetwork ? network_of(*parse_address(t.address), p.prefix4, p.prefix6)
                                              : one_address(p, t.address);
     return format_network(n);
   }
 
-  bool logged_in_as(const Policy& p, const Told_& t) const {
-    return std::any_of(events.begin(), events.end(), [&](const Told_& login) {
+  bool logged_in_as(const Policy& p, const Happening& t) const {
+    return std::any_of(events.begin(), events.end(), [&](const Happening& login) {
       return login.kind == EventKind::kAuthOk && one_address(p, login.address) == one_address(p, t.address) &&
              (login.user.empty() ||
               canonical_user(login.user, config.local_domains) == canonical_user(t.user, config.local_domains));
@@ -148,22 +125,22 @@ struct Oracle {
   }
 
   std::set<string> offenders(const Policy& p) const {
-    std::map<string, std::vector<const Told_*>> keys;
-    for (const Told_& t : events) {
+    std::map<string, std::vector<const Happening*>> keys;
+    for (const Happening& t : events) {
       const Address a = *parse_address(t.address);
       if (matches(p, t) && !spared(p, t) && !key(p, t).empty() && !config.ignore.find(a)) keys[key(p, t)].push_back(&t);
     }
     std::set<string> found;
     for (const auto& [name, list] : keys)
-      for (const Told_* end : list) {
+      for (const Happening* end : list) {
         uint64_t sum = 0;
-        const auto inside = [&](const Told_* t) {
+        const auto inside = [&](const Happening* t) {
           if (p.window.count() == 0 || t->time == INT64_MIN) return true;
           return end->time != INT64_MIN && t->time <= end->time && t->time > end->time - p.window.count();
         };
-        for (const Told_* t : list) sum += inside(t) ? t->count : 0;
+        for (const Happening* t : list) sum += inside(t) ? t->count : 0;
         if (sum <= p.limit) continue;
-        for (const Told_* t : list)
+        for (const Happening* t : list)
           if (inside(t) && !(p.per == Per::kUser && logged_in_as(p, *t)) && !(p.spare_senders && sender(p, t->address)))
             found.insert(t->address);
       }
@@ -171,66 +148,11 @@ struct Oracle {
   }
 };
 
-// ---------------------------------------------------------------- random worlds
-
-constexpr std::array<const char*, 8> kAddresses{"192.0.2.1",   "192.0.2.2",   "192.0.2.130",     "198.51.100.7",
-                                                "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "203.0.113.9"};
-constexpr std::array<const char*, 10> kUsers{"anna", "Anna@home.example", "anna@HOME.example", "bob@far.example",
-                                             "bob",  "eve@a@far.example", "@home.example",     "eve@",
-                                             "",     "carl@home.example"};
-constexpr std::array<EventKind, 7> kKinds{EventKind::kAccepted,  EventKind::kAuthFailed, EventKind::kAuthFailed,
-                                          EventKind::kAuthOk,    EventKind::kNoTls,      EventKind::kDropped,
-                                          EventKind::kAuthFailed};
-
-template <class R, class T, size_t N>
-T one_of(R& random, const std::array<T, N>& list) {
-  return list[random() % N];
-}
-
-Policy random_policy(std::mt19937& random, int number) {
-  Policy p;
-  p.name = fmt::format("p{}", number);
-  p.events = one_of(
-      random, std::array<KindSet, 4>{bit(EventKind::kAuthFailed), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
-                                     bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
-                                     bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
-  p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
-  p.per = static_cast<Per>(random() % 3);
-  p.limit = random() % 6;
-  p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
-  p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
-  p.spare_clients = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
-  p.spare_senders = random() % 4 == 0;
-  p.prefix6 = p.per == Per::kNetwork ? 48 : one_of(random, std::array<int, 2>{64, 128});
-  if (p.per == Per::kUser) p.prefix6 = 64;
-  p.prefix4 = one_of(random, std::array<int, 2>{24, 25});
-  p.needs_domains = random() % 8 == 0;
-  return p;
-}
-
-std::vector<Told_> random_events(std::mt19937& random) {
-  const bool some_untimed = random() % 4 == 0;
-  const int64_t length = one_of(random, std::array<int64_t, 4>{kHour, kDay, 10 * kDay, 60 * kDay});
-  std::vector<Told_> events(random() % 400);
-  for (Told_& t : events) {
-    t.time = kBegin + static_cast<int64_t>(random() % 1000) * (length / 1000);
-    if (random() % 3 == 0) t.time = kBegin + static_cast<int64_t>(random() % 8) * (length / 8);  // many at once
-    if (some_untimed && random() % 4 == 0) t.time = INT64_MIN;
-    t.address = one_of(random, kAddresses);
-    t.kind = one_of(random, kKinds);
-    if (t.kind == EventKind::kAuthOk && random() % 3) t.kind = EventKind::kAuthFailed;
-    t.user = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk ? one_of(random, kUsers) : "";
-    t.count = random() % 5 == 0 ? 1 + random() % 3 : 1;
-    t.unknown = random() % 4 == 0;
-  }
-  return events;
-}
-
 // An order in which nothing comes more than `late` after what is later in the log.
-void shuffle_within(std::vector<Told_>& events, int64_t late, std::mt19937& random) {
-  std::vector<std::pair<int64_t, Told_>> keyed;
+void shuffle_within(std::vector<Happening>& events, int64_t late, std::mt19937& random) {
+  std::vector<std::pair<int64_t, Happening>> keyed;
   int64_t time = kBegin;
-  for (Told_& t : events) {
+  for (Happening& t : events) {
     if (t.time != INT64_MIN) time = t.time;
     keyed.emplace_back(time + static_cast<int64_t>(random() % 10'000) * (late / 10'000), std::move(t));
   }
@@ -238,10 +160,10 @@ void shuffle_within(std::vector<Told_>& events, int64_t late, std::mt19937& rand
   for (size_t i = 0; i < events.size(); ++i) events[i] = std::move(keyed[i].second);
 }
 
-Report judge(const JudgeConfig& config, const std::vector<Told_>& told) {
+Report judge(const JudgeConfig& config, const std::vector<Happening>& told) {
   Judge judge(config);
   std::vector<Event> events;
-  for (const Told_& t : told) events.push_back(event_of(t));
+  for (const Happening& t : told) events.push_back(event_of(t));
   const std::span<const Event> all(events);
   const size_t half = all.size() / 2;
   judge.take(all.subspan(0, half));
@@ -256,25 +178,15 @@ std::map<string, std::set<string>> offenders_by_policy(const Report& report) {
   return found;
 }
 
-JudgeConfig random_config(std::mt19937& random) {
-  JudgeConfig config;
-  config.policies.name = "set";
-  for (int i = 0; i < 6; ++i) config.policies.policies.push_back(random_policy(random, i));
-  if (random() % 2) config.local_domains = {"home.example"};
-  if (random() % 3 == 0) config.ignore.add(*parse_network("192.0.2.128/25"));
-  config.marks = one_of(random, std::array<size_t, 3>{16, 100, 100'000});
-  config.told = static_cast<Told>(random() % 3);
-  return config;
-}
-
 TEST(JudgeOracle, AgreesOnRandomEventsInRandomOrder) {
   std::mt19937 random(20260309);
   size_t convicted = 0;
-  for (int round = 0; round < 250; ++round) {
+  for (int round = 0; round < 150; ++round) {
     SCOPED_TRACE(round);
     const JudgeConfig config = random_config(random);
-    std::vector<Told_> events = random_events(random);
-    std::stable_sort(events.begin(), events.end(), [](const Told_& a, const Told_& b) { return a.time < b.time; });
+    std::vector<Happening> events = random_events(random);
+    std::stable_sort(events.begin(), events.end(),
+                     [](const Happening& a, const Happening& b) { return a.time < b.time; });
     shuffle_within(events, 23 * kHour, random);
     const auto found = offenders_by_policy(judge(config, events));
     const Oracle oracle(config, events);
@@ -288,7 +200,7 @@ TEST(JudgeOracle, AgreesOnRandomEventsInRandomOrder) {
       convicted += got.size();
     }
   }
-  EXPECT_GT(convicted, 1000u);
+  EXPECT_GT(convicted, 600u);
 }
 
 // What is told of each address is the same whatever is thinned out.
@@ -298,11 +210,11 @@ TEST(JudgeOracle, CountsAreExact) {
     SCOPED_TRACE(round);
     JudgeConfig config = random_config(random);
     config.told = Told::kAll;
-    const std::vector<Told_> events = random_events(random);
+    const std::vector<Happening> events = random_events(random);
     const Report report = judge(config, events);
     std::map<string, std::map<string, uint64_t>> kinds, users;
     std::map<string, std::pair<int64_t, int64_t>> span;
-    for (const Told_& t : events) {
+    for (const Happening& t : events) {
       kinds[t.address][string(name_of(t.kind))] += t.count;
       if (t.kind == EventKind::kAuthFailed && !t.user.empty()) users[t.address][t.user] += t.count;
       if (t.time == INT64_MIN) continue;
@@ -338,25 +250,25 @@ PolicySet one_policy(const string& text) {
   return *set;
 }
 
-std::vector<string> convicted(const JudgeConfig& config, const std::vector<Told_>& events) {
+std::vector<string> convicted(const JudgeConfig& config, const std::vector<Happening>& events) {
   std::vector<string> list;
   for (const SourceReport& s : judge(config, events).sources)
     if (s.offender) list.push_back(format_address(s.address));
   return list;
 }
 
-std::vector<Told_> failures(const string& address, const string& user, std::initializer_list<int64_t> hours) {
-  std::vector<Told_> list;
+std::vector<Happening> failures(const string& address, const string& user, std::initializer_list<int64_t> hours) {
+  std::vector<Happening> list;
   for (const int64_t h : hours) list.push_back({kBegin + h * kHour, address, EventKind::kAuthFailed, user});
   return list;
 }
 
-std::vector<Told_> operator+(std::vector<Told_> a, const std::vector<Told_>& b) {
+std::vector<Happening> operator+(std::vector<Happening> a, const std::vector<Happening>& b) {
   a.insert(a.end(), b.begin(), b.end());
   return a;
 }
 
-Told_ login(const string& address, const string& user, int64_t hour) {
+Happening login(const string& address, const string& user, int64_t hour) {
   return {kBegin + hour * kHour, address, EventKind::kAuthOk, user};
 }
 
@@ -433,7 +345,7 @@ TEST(Judge, SparesAfterLoginOnly) {
   const auto tries = failures("192.0.2.1", "anna", {10, 11, 12});
   struct Row {
     const char* why;
-    Told_ login;
+    Happening login;
     bool offender;
   };
   const std::vector<Row> table = {
@@ -526,7 +438,7 @@ TEST(Judge, IgnoredAndLoopbackAreNeverOffendersAndCountForNobody) {
 TEST(Judge, WithoutTimesWindowsAreIgnored) {
   JudgeConfig config;
   config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 2\nwindow = \"1h\"\n");
-  std::vector<Told_> events(3, {INT64_MIN, "192.0.2.1", EventKind::kAuthFailed, "a"});
+  std::vector<Happening> events(3, {INT64_MIN, "192.0.2.1", EventKind::kAuthFailed, "a"});
   EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));
   events.pop_back();
   EXPECT_THAT(convicted(config, events), IsEmpty());
@@ -535,8 +447,8 @@ TEST(Judge, WithoutTimesWindowsAreIgnored) {
 TEST(Judge, TellsNothingOfFramesAndOfNobody) {
   JudgeConfig config;
   config.policies = one_policy("events = [\"connect\"]\nlimit = 1\n");
-  std::vector<Told_> events{{kBegin, "192.0.2.1", EventKind::kConnect, ""},
-                            {kBegin, "192.0.2.2", EventKind::kDisconnect, ""}};
+  std::vector<Happening> events{{kBegin, "192.0.2.1", EventKind::kConnect, ""},
+                                {kBegin, "192.0.2.2", EventKind::kDisconnect, ""}};
   EXPECT_THAT(judge(config, events).sources, IsEmpty());
   events.push_back(events[0]);
   EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));  // unless a policy counts them
@@ -596,7 +508,7 @@ TEST(Judge, AnyNeedsOneEventThatIsNotNeutral) {
 TEST(Judge, NamesAreBounded) {
   JudgeConfig config;
   config.policies = *load_policies("tries");
-  std::vector<Told_> events;
+  std::vector<Happening> events;
   for (int i = 0; i < 3000; ++i)
     events.push_back({kBegin, "192.0.2.1", EventKind::kAuthFailed, fmt::format("u{:05}", i)});
   events.push_back({kBegin, "192.0.2.2", EventKind::kAuthFailed, string(100'000, 'x')});
@@ -613,10 +525,10 @@ TEST(Judge, NamesAreBounded) {
 TEST(Judge, ActivityCoversTheInput) {
   JudgeConfig config;
   config.policies = *load_policies("tries");
-  std::vector<Told_> events = failures("192.0.2.1", "a", {0, 1, 159}) + failures("192.0.2.2", "a", {80});
+  std::vector<Happening> events = failures("192.0.2.1", "a", {0, 1, 159}) + failures("192.0.2.2", "a", {80});
   events.push_back({kBegin + 40 * kHour, "192.0.2.2", EventKind::kAccepted, ""});
   Judge judge(config);
-  for (const Told_& t : events) {
+  for (const Happening& t : events) {
     const Event e = event_of(t);
     judge.take(std::span(&e, 1));
   }

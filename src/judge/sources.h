@@ -4,6 +4,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <memory>
 #include <vector>
 
 #include "base/address.h"
@@ -12,6 +13,25 @@
 namespace mailward {
 
 inline constexpr uint32_t kNobody = UINT32_MAX;
+
+// Grows without moving what is there: no copy, and no room for twice as many.
+template <class T>
+class Blocks {
+ public:
+  size_t size() const { return size_; }
+  T& operator[](size_t i) { return blocks_[i >> kShift][i & kMask]; }
+  const T& operator[](size_t i) const { return blocks_[i >> kShift][i & kMask]; }
+  void push_back(const T& value) {
+    if (size_ >> kShift == blocks_.size()) blocks_.push_back(std::make_unique<T[]>(kMask + 1));
+    (*this)[size_++] = value;
+  }
+
+ private:
+  static constexpr size_t kShift = 10;
+  static constexpr size_t kMask = (size_t{1} << kShift) - 1;
+  std::vector<std::unique_ptr<T[]>> blocks_;
+  size_t size_ = 0;
+};
 
 // Dense numbers for keys, from 0 on in the order of their coming. Key is an Address or a record that
 // has one as `address` and can be made of it.
@@ -69,7 +89,7 @@ class AddressTable {
     }
   }
 
-  std::vector<Record> records_;
+  Blocks<Record> records_;
   std::vector<Slot> slots_;  // at most half full
 };
 

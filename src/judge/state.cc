@@ -65,6 +65,7 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
   for (const PolicyRule& rule : rules)
     if (rule.window > 0) windowed |= rule.policy.events;
   thin_logins = !spans.empty() && !(windowed & kLogin);
+  wants_user = user_rules || !spans.empty();
   const bool learns = fold_domain && domains.learns();
   kept_kinds = counted;
   if (!spans.empty() || user_rules || learns) kept_kinds |= kLogin;
@@ -93,7 +94,6 @@ Mark JudgeState::mark_of(const Event& event, uint32_t source) {
   m.kind = event.kind;
   m.unknown_user = event.unknown_user;
   if (bit(event.kind) & kNamed) {
-    const bool wants_user = user_rules || !spans.empty();
     if (fold_domain || wants_user) {
       const auto [domain, user] = domains.read(event.user(), event.kind == EventKind::kAuthOk, wants_user);
       m.domain = domain;

@@ -100,7 +100,8 @@ struct JudgeState {
   KindSet timed_kinds = 0;  // whose times some window or sparing needs
   KindSet kept_kinds = 0;   // that must be kept at all
   bool fold_domain = false, fold_unknown = false, fold_user = false, fold_spared = false, user_rules = false,
-       thin_logins = false, untimed_seen = false;
+       thin_logins = false, untimed_seen = false,
+       wants_user = false;  // marks must tell their user
 };
 
 }  // namespace mailward

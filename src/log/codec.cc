@@ -17,7 +17,8 @@ using State = Decompressor::State;
 unsigned clamp_size(size_t n) { return static_cast<unsigned>(std::min<size_t>(n, 1U << 30)); }
 
 std::string too_large() {
-  return fmt::format("asks for more than {} MiB of memory to be unpacked; unpack it first and name the plain file", kMaxWindow >> 20);
+  return fmt::format("asks for more than {} MiB of memory to be unpacked; unpack it first and name the plain file",
+                     kMaxWindow >> 20);
 }
 
 class Gzip final : public Decompressor {

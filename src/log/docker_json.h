@@ -27,10 +27,10 @@ class DockerJsonReader {
   static constexpr size_t kMaxLine = 1 << 20;
 
   HeaderReader inner_;
-  std::string text_;         // what was unescaped
-  std::string pieces_[2];    // of stdout, stderr
+  std::string text_;       // what was unescaped
+  std::string pieces_[2];  // of stdout, stderr
   bool too_long_[2] = {};
-  bool whole_[2] = {};       // the joined line was given: clear before the next piece
+  bool whole_[2] = {};  // the joined line was given: clear before the next piece
   uint64_t overlong_ = 0;
 };
 

@@ -33,7 +33,8 @@ bool is_syslog(std::string_view line, Votes& votes) {
   // Dovecot's own log has its level where syslog's header would name a host and a program.
   const DovecotLevel level = find_dovecot_level(rest);
   const size_t colon = rest.find(": ");
-  if (level.at != std::string_view::npos && level.at == colon + 2 && rest.substr(0, colon).find(' ') == std::string_view::npos) {
+  if (level.at != std::string_view::npos && level.at == colon + 2 &&
+      rest.substr(0, colon).find(' ') == std::string_view::npos) {
     ++votes.dovecot;
     return true;
   }
@@ -41,7 +42,8 @@ bool is_syslog(std::string_view line, Votes& votes) {
     HeaderCache tags;
     Record record;
     // Exim's own log: a date with a blank, and nobody's name after it.
-    if (tags.read(rest, record) == Took::kRecord && !record.program.empty() && !record.host.empty() && record.pid != 0) {
+    if (tags.read(rest, record) == Took::kRecord && !record.program.empty() && !record.host.empty() &&
+        record.pid != 0) {
       ++votes.syslog;
     } else {
       ++votes.exim;
@@ -54,7 +56,8 @@ bool is_syslog(std::string_view line, Votes& votes) {
 
 void vote(std::string_view line, Votes& votes) {
   if (line.starts_with('{')) {
-    if (line.find("\"__REALTIME_TIMESTAMP\"") != std::string_view::npos || line.find("\"MESSAGE\"") != std::string_view::npos) {
+    if (line.find("\"__REALTIME_TIMESTAMP\"") != std::string_view::npos ||
+        line.find("\"MESSAGE\"") != std::string_view::npos) {
       ++votes.journal;
       return;
     }
@@ -93,7 +96,8 @@ bool read_stamp(Form form, std::string_view line, Stamp& out) {
 }
 
 Form detect_form(std::string_view first_bytes, std::string_view file_name) {
-  if (first_bytes.starts_with("__CURSOR=") || first_bytes.starts_with("__REALTIME_TIMESTAMP=")) return Form::kJournalExport;
+  if (first_bytes.starts_with("__CURSOR=") || first_bytes.starts_with("__REALTIME_TIMESTAMP="))
+    return Form::kJournalExport;
   Votes votes;
   size_t at = 0;
   for (size_t i = 0; i < kLines && at < first_bytes.size(); ++i) {
@@ -107,7 +111,8 @@ Form detect_form(std::string_view first_bytes, std::string_view file_name) {
   }
   const std::string_view base = base_name(file_name);
   // The rejectlog's message headers look like nothing at all; the entries between them are Exim's.
-  if (votes.exim > 0 && votes.exim >= votes.syslog + votes.dovecot && (base.find("reject") != std::string_view::npos)) return Form::kExim;
+  if (votes.exim > 0 && votes.exim >= votes.syslog + votes.dovecot && (base.find("reject") != std::string_view::npos))
+    return Form::kExim;
   const std::array<std::pair<size_t, Form>, 7> order = {{{votes.syslog, Form::kSyslog},
                                                          {votes.exim, Form::kExim},
                                                          {votes.dovecot, Form::kDovecot},
@@ -116,7 +121,8 @@ Form detect_form(std::string_view first_bytes, std::string_view file_name) {
                                                          {votes.docker, Form::kDockerJson},
                                                          {votes.bare, Form::kBare}}};
   // The first of the largest: a header wins over none.
-  const auto best = std::max_element(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  const auto best =
+      std::max_element(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
   if (best->first > 0) return best->second;
   // Nothing to go by: an empty file.
   if (base.starts_with("mainlog") || base.starts_with("rejectlog")) return Form::kExim;

@@ -13,8 +13,6 @@ namespace {
 constexpr size_t kPrefix = 16;  // "Mar  2 00:00:00 " whole; of "2026-03-02T00:00:00.123456+01:00 " up to the minute
 constexpr size_t kQuick = kPrefix + HeaderCache::kQuick;  // a shorter line is read byte by byte
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // "<22>": its length, or 0.
 size_t priority_length(std::string_view line) {
   if (line.empty() || line[0] != '<') return 0;
@@ -27,8 +25,8 @@ size_t priority_length(std::string_view line) {
 struct StampMemory {
   enum class Kind : uint8_t { kNone, kTraditional, kIso } kind = Kind::kNone;
   char prefix[kPrefix] = {};
-  Instant time = kNoInstant;   // kTraditional: of the stamp; kIso: of its minute
-  uint64_t tail = 0;           // kIso: offset and blank as they follow the seconds
+  Instant time = kNoInstant;  // kTraditional: of the stamp; kIso: of its minute
+  uint64_t tail = 0;          // kIso: offset and blank as they follow the seconds
   uint64_t tail_mask = 0;
   size_t tail_length = 0;
 };
@@ -114,8 +112,11 @@ Took HeaderReader::read(std::string_view line, Record& out) {
 
 // "Mar  2 00:00:" as before, then a second and a blank.
 inline bool HeaderReader::Impl::step_second(const char* p) {
-  if (std::memcmp(p, memory.prefix, 8) != 0 || std::memcmp(p + 5, memory.prefix + 5, 8) != 0 || !fold.steady()) return false;
-  const auto value = [](const char* d) { return static_cast<uint8_t>(d[0] - '0') * 10 + static_cast<uint8_t>(d[1] - '0'); };
+  if (std::memcmp(p, memory.prefix, 8) != 0 || std::memcmp(p + 5, memory.prefix + 5, 8) != 0 || !fold.steady())
+    return false;
+  const auto value = [](const char* d) {
+    return static_cast<uint8_t>(d[0] - '0') * 10 + static_cast<uint8_t>(d[1] - '0');
+  };
   const unsigned tens = static_cast<uint8_t>(p[13] - '0'), ones = static_cast<uint8_t>(p[14] - '0');
   if (tens > 5 || ones > 9 || p[15] != ' ') return false;
   memory.time += std::chrono::seconds(static_cast<int>(tens * 10 + ones) - value(memory.prefix + 13));
@@ -139,7 +140,8 @@ Took HeaderReader::Impl::read_syslog(std::string_view line, Record& out) {
 // The place after the stamp and its blank, 0: there is none.
 size_t HeaderReader::Impl::take_stamp(std::string_view line, size_t at, Instant& time) {
   const char* p = line.data() + at;
-  if (line.size() - at >= kQuick && memory.kind != StampMemory::Kind::kNone && std::memcmp(p, memory.prefix, kPrefix) == 0) {
+  if (line.size() - at >= kQuick && memory.kind != StampMemory::Kind::kNone &&
+      std::memcmp(p, memory.prefix, kPrefix) == 0) {
     if (memory.kind == StampMemory::Kind::kTraditional) {
       time = memory.time;
       return at + kPrefix;

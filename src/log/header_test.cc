@@ -1,8 +1,7 @@
 #include "log/header.h"
 
-#include <gtest/gtest.h>
-
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include <string>
 #include <vector>
@@ -33,11 +32,14 @@ std::string told(HeaderReader& reader, std::string_view line) {
   }
   EXPECT_EQ(r.length, line.size());
   EXPECT_NE(r.note, nullptr);
-  return fmt::format("{}|{}|{}|{}|{}", has_time(r.time) ? format_instant(r.time, r.time.time_since_epoch().count() % 1000000 != 0) : "-",
+  return fmt::format("{}|{}|{}|{}|{}",
+                     has_time(r.time) ? format_instant(r.time, r.time.time_since_epoch().count() % 1000000 != 0) : "-",
                      r.host, r.program, r.pid, r.message);
 }
 
-HeaderReader reader_for(Form form, std::string_view name = {}) { return HeaderReader(form, TimeFold(kUtc, 2026), name); }
+HeaderReader reader_for(Form form, std::string_view name = {}) {
+  return HeaderReader(form, TimeFold(kUtc, 2026), name);
+}
 
 class HeaderTest : public testing::TestWithParam<HeaderCase> {};
 
@@ -49,7 +51,8 @@ TEST_P(HeaderTest, ReadsTheSameEachWay) {
   EXPECT_EQ(told(reader, c.line), c.want);
   EXPECT_EQ(told(reader, c.line), c.want);
   told(reader, "Mar  2 00:00:07 mail postfix/qmgr[1187]: 1234567890: removed and some more text to make it long");
-  told(reader, "2026-03-02T00:00:09.123456+00:00 other dovecot: imap-login: Login: user=<a>, and more text to make it long");
+  told(reader,
+       "2026-03-02T00:00:09.123456+00:00 other dovecot: imap-login: Login: user=<a>, and more text to make it long");
   EXPECT_EQ(told(reader, c.line), c.want);
   EXPECT_EQ(told(reader, c.line + "\r"), c.want);
   if (c.want.find('|') == std::string::npos) return;
@@ -63,37 +66,51 @@ constexpr Form S = Form::kSyslog;
 INSTANTIATE_TEST_SUITE_P(
     Traditional, HeaderTest,
     testing::Values(
-        HeaderCase{S, "Mar  2 00:00:01 mail smtpd[60467]: 9a32 smtp connected", "2026-03-02T00:00:01Z|mail|smtpd|60467|9a32 smtp connected"},
+        HeaderCase{S, "Mar  2 00:00:01 mail smtpd[60467]: 9a32 smtp connected",
+                   "2026-03-02T00:00:01Z|mail|smtpd|60467|9a32 smtp connected"},
         HeaderCase{S, "Mar 12 00:00:01 mx1.example.org postfix/submission/smtpd[7]: connect",
                    "2026-03-12T00:00:01Z|mx1.example.org|postfix/submission/smtpd|7|connect"},
-        HeaderCase{S, "Mar  2 00:00:01 a-rather-long-host-name.some-department.example.org postfix/smtpd[4194304]: connect",
-                   "2026-03-02T00:00:01Z|a-rather-long-host-name.some-department.example.org|postfix/smtpd|4194304|connect"},
-        HeaderCase{S, "Mar  2 00:00:01 an-even-longer-host-name.some-department.some-university.example.org postfix/smtpd[12]: connect",
-                   "2026-03-02T00:00:01Z|an-even-longer-host-name.some-department.some-university.example.org|postfix/smtpd|12|connect"},
+        HeaderCase{
+            S, "Mar  2 00:00:01 a-rather-long-host-name.some-department.example.org postfix/smtpd[4194304]: connect",
+            "2026-03-02T00:00:01Z|a-rather-long-host-name.some-department.example.org|postfix/smtpd|4194304|connect"},
+        HeaderCase{S,
+                   "Mar  2 00:00:01 an-even-longer-host-name.some-department.some-university.example.org "
+                   "postfix/smtpd[12]: connect",
+                   "2026-03-02T00:00:01Z|an-even-longer-host-name.some-department.some-university.example.org|postfix/"
+                   "smtpd|12|connect"},
         HeaderCase{S, "Mar  2 00:00:01 mail dovecot: imap-login: Login: user=<a[1]: b>",
                    "2026-03-02T00:00:01Z|mail|dovecot|0|imap-login: Login: user=<a[1]: b>"},
         HeaderCase{S, "Mar  2 00:00:01 smtpd[60467]: no host", "2026-03-02T00:00:01Z||smtpd|60467|no host"},
         HeaderCase{S, "Mar  2 00:00:01 smtpd: no host, no pid", "2026-03-02T00:00:01Z||smtpd|0|no host, no pid"},
         HeaderCase{S, "Mar  2 00:00:01 2001:db8::25 smtpd[9]: text", "2026-03-02T00:00:01Z|2001:db8::25|smtpd|9|text"},
         HeaderCase{S, "Mar 02 00:00:01 mail sshd[9]: day with zero", "2026-03-02T00:00:01Z|mail|sshd|9|day with zero"},
-        HeaderCase{S, "Mar 2 00:00:01 mail sshd[9]: day without pad", "2026-03-02T00:00:01Z|mail|sshd|9|day without pad"},
+        HeaderCase{S, "Mar 2 00:00:01 mail sshd[9]: day without pad",
+                   "2026-03-02T00:00:01Z|mail|sshd|9|day without pad"},
         HeaderCase{S, "Mar  2 2024 00:00:01 mail sshd[9]: year", "2024-03-02T00:00:01Z|mail|sshd|9|year"},
         HeaderCase{S, "Mar  2 00:00:01 2024 mail sshd[9]: year", "2024-03-02T00:00:01Z|mail|sshd|9|year"},
-        HeaderCase{S, "Mar  2 00:00:01.250000 mail sshd[9]: fraction", "2026-03-02T00:00:01.250000Z|mail|sshd|9|fraction"},
-        HeaderCase{S, "<38>Mar  2 00:00:01 mail sshd[9]: with priority", "2026-03-02T00:00:01Z|mail|sshd|9|with priority"},
-        HeaderCase{S, "Mar  2 00:00:01 <mail.info> mail sshd[9]: FreeBSD -vv", "2026-03-02T00:00:01Z|mail|sshd|9|FreeBSD -vv"},
+        HeaderCase{S, "Mar  2 00:00:01.250000 mail sshd[9]: fraction",
+                   "2026-03-02T00:00:01.250000Z|mail|sshd|9|fraction"},
+        HeaderCase{S, "<38>Mar  2 00:00:01 mail sshd[9]: with priority",
+                   "2026-03-02T00:00:01Z|mail|sshd|9|with priority"},
+        HeaderCase{S, "Mar  2 00:00:01 <mail.info> mail sshd[9]: FreeBSD -vv",
+                   "2026-03-02T00:00:01Z|mail|sshd|9|FreeBSD -vv"},
         HeaderCase{S, "Mar  2 00:00:01 <2.6> mail sshd[9]: FreeBSD -v", "2026-03-02T00:00:01Z|mail|sshd|9|FreeBSD -v"},
         HeaderCase{S, "Mar  2 00:00:01 mail auth.info sshd[9]: busybox", "2026-03-02T00:00:01Z|mail|sshd|9|busybox"},
-        HeaderCase{S, "Mar  2 00:00:01 mail mail.foo sshd[9]: not busybox", "2026-03-02T00:00:01Z|mail||0|mail.foo sshd[9]: not busybox"},
+        HeaderCase{S, "Mar  2 00:00:01 mail mail.foo sshd[9]: not busybox",
+                   "2026-03-02T00:00:01Z|mail||0|mail.foo sshd[9]: not busybox"},
         HeaderCase{S, "Mar  2 00:00:01 mail sshd[9]:no blank", "2026-03-02T00:00:01Z|mail|sshd|9|no blank"},
         HeaderCase{S, "Mar  2 00:00:01 mail sshd[9] no colon", "2026-03-02T00:00:01Z|mail|sshd|9|no colon"},
-        HeaderCase{S, "Mar  2 00:00:01 mail sshd[9]:  blanks of the text stay", "2026-03-02T00:00:01Z|mail|sshd|9| blanks of the text stay"},
-        HeaderCase{S, "Mar  2 00:00:01 mail last message repeated 3 times", "2026-03-02T00:00:01Z|mail||0|last message repeated 3 times"},
+        HeaderCase{S, "Mar  2 00:00:01 mail sshd[9]:  blanks of the text stay",
+                   "2026-03-02T00:00:01Z|mail|sshd|9| blanks of the text stay"},
+        HeaderCase{S, "Mar  2 00:00:01 mail last message repeated 3 times",
+                   "2026-03-02T00:00:01Z|mail||0|last message repeated 3 times"},
         HeaderCase{S, "Mar  2 00:00:01 mail -- MARK --", "2026-03-02T00:00:01Z|mail||0|-- MARK --"},
-        HeaderCase{S, "Mar  2 00:00:01 mail words then: a colon [7]: x", "2026-03-02T00:00:01Z|mail||0|words then: a colon [7]: x"},
+        HeaderCase{S, "Mar  2 00:00:01 mail words then: a colon [7]: x",
+                   "2026-03-02T00:00:01Z|mail||0|words then: a colon [7]: x"},
         HeaderCase{S, "Mar  2 00:00:01 mail foo[bar]: text", "2026-03-02T00:00:01Z|mail||0|foo[bar]: text"},
         HeaderCase{S, "Mar  2 00:00:01 mail foo[]: text", "2026-03-02T00:00:01Z|mail||0|foo[]: text"},
-        HeaderCase{S, "Mar  2 00:00:01 mail foo[99999999999]: text", "2026-03-02T00:00:01Z|mail||0|foo[99999999999]: text"},
+        HeaderCase{S, "Mar  2 00:00:01 mail foo[99999999999]: text",
+                   "2026-03-02T00:00:01Z|mail||0|foo[99999999999]: text"},
         HeaderCase{S, "Mar  2 00:00:01 mail foo[4294967295]: text", "2026-03-02T00:00:01Z|mail|foo|4294967295|text"},
         HeaderCase{S, "Mar  2 00:00:01 mail foo[12345678]: text", "2026-03-02T00:00:01Z|mail|foo|12345678|text"},
         HeaderCase{S, "Mar  2 00:00:01 mail foo:text [x", "2026-03-02T00:00:01Z|mail|foo|0|text [x"},
@@ -114,25 +131,37 @@ TEST(Header, EmptyMessages) {
 INSTANTIATE_TEST_SUITE_P(
     Rfc3339, HeaderTest,
     testing::Values(
-        HeaderCase{S, "2026-01-19T00:10:56.341452+00:00 post postfix/postscreen[9704]: CONNECT", "2026-01-19T00:10:56.341452Z|post|postfix/postscreen|9704|CONNECT"},
-        HeaderCase{S, "2026-01-19T00:10:56.000007+01:00 post dovecot: text", "2026-01-18T23:10:56.000007Z|post|dovecot|0|text"},
+        HeaderCase{S, "2026-01-19T00:10:56.341452+00:00 post postfix/postscreen[9704]: CONNECT",
+                   "2026-01-19T00:10:56.341452Z|post|postfix/postscreen|9704|CONNECT"},
+        HeaderCase{S, "2026-01-19T00:10:56.000007+01:00 post dovecot: text",
+                   "2026-01-18T23:10:56.000007Z|post|dovecot|0|text"},
         HeaderCase{S, "2026-01-19T00:10:56Z post smtpd[9]: OpenBSD -Z", "2026-01-19T00:10:56Z|post|smtpd|9|OpenBSD -Z"},
-        HeaderCase{S, "2026-01-19T00:10:56.123Z post smtpd[9]: milliseconds", "2026-01-19T00:10:56.123000Z|post|smtpd|9|milliseconds"},
-        HeaderCase{S, "2026-01-19T00:10:56.123456789Z post smtpd[9]: nanoseconds", "2026-01-19T00:10:56.123456Z|post|smtpd|9|nanoseconds"},
-        HeaderCase{S, "2026-01-19T00:10:56-0330 post smtpd[9]: journalctl -o short-iso", "2026-01-19T03:40:56Z|post|smtpd|9|journalctl -o short-iso"},
+        HeaderCase{S, "2026-01-19T00:10:56.123Z post smtpd[9]: milliseconds",
+                   "2026-01-19T00:10:56.123000Z|post|smtpd|9|milliseconds"},
+        HeaderCase{S, "2026-01-19T00:10:56.123456789Z post smtpd[9]: nanoseconds",
+                   "2026-01-19T00:10:56.123456Z|post|smtpd|9|nanoseconds"},
+        HeaderCase{S, "2026-01-19T00:10:56-0330 post smtpd[9]: journalctl -o short-iso",
+                   "2026-01-19T03:40:56Z|post|smtpd|9|journalctl -o short-iso"},
         HeaderCase{S, "2026-01-19T00:10:56 post smtpd[9]: no offset", "2026-01-19T00:10:56Z|post|smtpd|9|no offset"},
-        HeaderCase{S, "1772409600.250000 post smtpd[9]: journalctl -o short-unix", "2026-03-02T00:00:00.250000Z|post|smtpd|9|journalctl -o short-unix"},
-        HeaderCase{S, "<22>2026-01-19T00:10:56.341452+00:00 post smtpd[9]: priority", "2026-01-19T00:10:56.341452Z|post|smtpd|9|priority"}));
+        HeaderCase{S, "1772409600.250000 post smtpd[9]: journalctl -o short-unix",
+                   "2026-03-02T00:00:00.250000Z|post|smtpd|9|journalctl -o short-unix"},
+        HeaderCase{S, "<22>2026-01-19T00:10:56.341452+00:00 post smtpd[9]: priority",
+                   "2026-01-19T00:10:56.341452Z|post|smtpd|9|priority"}));
 
 INSTANTIATE_TEST_SUITE_P(
     Rfc5424, HeaderTest,
-    testing::Values(
-        HeaderCase{S, "<22>1 2025-08-25T00:02:28.601202+00:00 post exim 3928 - -  no host name", "2025-08-25T00:02:28.601202Z|post|exim|3928|no host name"},
-        HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post postfix/smtpd 3928 - - one blank", "2025-08-25T00:02:28Z|post|postfix/smtpd|3928|one blank"},
-        HeaderCase{S, "1 2025-08-25T00:02:28Z post smtpd 7 ID47 - without priority", "2025-08-25T00:02:28Z|post|smtpd|7|without priority"},
-        HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post smtpd 7 - [a@1 k=\"v\"][b c=\"\\\"] \\\\\"] text", "2025-08-25T00:02:28Z|post|smtpd|7|text"},
-        HeaderCase{S, "<22>1 2025-08-25T00:02:28Z - imapd - - - \xef\xbb\xbfmarked", "2025-08-25T00:02:28Z||imapd|0|marked"},
-        HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post smtpd abc - -   a blank of the text", "2025-08-25T00:02:28Z|post|smtpd|0| a blank of the text"}));
+    testing::Values(HeaderCase{S, "<22>1 2025-08-25T00:02:28.601202+00:00 post exim 3928 - -  no host name",
+                               "2025-08-25T00:02:28.601202Z|post|exim|3928|no host name"},
+                    HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post postfix/smtpd 3928 - - one blank",
+                               "2025-08-25T00:02:28Z|post|postfix/smtpd|3928|one blank"},
+                    HeaderCase{S, "1 2025-08-25T00:02:28Z post smtpd 7 ID47 - without priority",
+                               "2025-08-25T00:02:28Z|post|smtpd|7|without priority"},
+                    HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post smtpd 7 - [a@1 k=\"v\"][b c=\"\\\"] \\\\\"] text",
+                               "2025-08-25T00:02:28Z|post|smtpd|7|text"},
+                    HeaderCase{S, "<22>1 2025-08-25T00:02:28Z - imapd - - - \xef\xbb\xbfmarked",
+                               "2025-08-25T00:02:28Z||imapd|0|marked"},
+                    HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post smtpd abc - -   a blank of the text",
+                               "2025-08-25T00:02:28Z|post|smtpd|0| a blank of the text"}));
 
 INSTANTIATE_TEST_SUITE_P(
     NoHeader, HeaderTest,
@@ -164,31 +193,45 @@ INSTANTIATE_TEST_SUITE_P(
     Own, HeaderTest,
     testing::Values(
         HeaderCase{E, "2026-02-03 10:18:01 no host name found", "2026-02-03T10:18:01Z||exim|0|no host name found"},
-        HeaderCase{E, "2026-02-03 10:18:01 [123] no host name found", "2026-02-03T10:18:01Z||exim|123|no host name found"},
+        HeaderCase{E, "2026-02-03 10:18:01 [123] no host name found",
+                   "2026-02-03T10:18:01Z||exim|123|no host name found"},
         HeaderCase{E, "2026-02-03 10:18:01 +0100 [123] no host", "2026-02-03T09:18:01Z||exim|123|no host"},
         HeaderCase{E, "2026-02-03 10:18:01.250 -0330 no host", "2026-02-03T13:48:01.250000Z||exim|0|no host"},
         HeaderCase{E, "2026-02-03 10:18:01 [192.0.2.1] x", "2026-02-03T10:18:01Z||exim|0|[192.0.2.1] x"},
         HeaderCase{E, "P Received: from x", "continuation"}, HeaderCase{E, "  To: y", "continuation"},
         HeaderCase{E, "----------------------------------------", "continuation"},
         HeaderCase{E, "Envelope-from: <a@example.org>", "continuation"},
-        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 no host", "2026-03-02T00:00:01Z|mail|exim|9|no host"},
-        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 +0000 [9] no host", "2026-03-02T00:00:01Z|mail|exim|9|no host"},
-        HeaderCase{S, "Mar  2 00:00:01 mail exim: 2026-03-02 00:00:01.123 [9] no host", "2026-03-02T00:00:01Z|mail|exim|9|no host"},
-        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: [1\\10] first piece", "2026-03-02T00:00:01Z|mail|exim|9|[1\\10] first piece"},
+        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 no host",
+                   "2026-03-02T00:00:01Z|mail|exim|9|no host"},
+        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 +0000 [9] no host",
+                   "2026-03-02T00:00:01Z|mail|exim|9|no host"},
+        HeaderCase{S, "Mar  2 00:00:01 mail exim: 2026-03-02 00:00:01.123 [9] no host",
+                   "2026-03-02T00:00:01Z|mail|exim|9|no host"},
+        HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: [1\\10] first piece",
+                   "2026-03-02T00:00:01Z|mail|exim|9|[1\\10] first piece"},
         HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: [2\\10] Envelope-from: <x>", "continuation"},
         HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: [10/10] rest", "continuation"},
         HeaderCase{S, "<22>1 2025-08-25T00:02:28Z post exim 3928 - -  [2/3] rest", "continuation"},
-        HeaderCase{S, "Mar  2 00:00:01 mail other[9]: 2026-03-02 00:00:01 not Exim's", "2026-03-02T00:00:01Z|mail|other|9|2026-03-02 00:00:01 not Exim's"},
-        HeaderCase{D, "Feb 03 10:16:01 imap-login: Info: Login: user=<a>", "2026-02-03T10:16:01Z||dovecot|0|imap-login: Login: user=<a>"},
-        HeaderCase{D, "2025-02-03 10:16:01 imap-login: Info: Login: user=<a>", "2025-02-03T10:16:01Z||dovecot|0|imap-login: Login: user=<a>"},
-        HeaderCase{D, "Feb 03 10:16:01 imap(a)<12><s>: Info: Disconnected: x", "2026-02-03T10:16:01Z||dovecot|0|imap(a)<12><s>: Disconnected: x"},
-        HeaderCase{D, "Feb 03 10:16:01 auth: Error: x: Info: y", "2026-02-03T10:16:01Z||dovecot|0|auth: Error: x: Info: y"},
+        HeaderCase{S, "Mar  2 00:00:01 mail other[9]: 2026-03-02 00:00:01 not Exim's",
+                   "2026-03-02T00:00:01Z|mail|other|9|2026-03-02 00:00:01 not Exim's"},
+        HeaderCase{D, "Feb 03 10:16:01 imap-login: Info: Login: user=<a>",
+                   "2026-02-03T10:16:01Z||dovecot|0|imap-login: Login: user=<a>"},
+        HeaderCase{D, "2025-02-03 10:16:01 imap-login: Info: Login: user=<a>",
+                   "2025-02-03T10:16:01Z||dovecot|0|imap-login: Login: user=<a>"},
+        HeaderCase{D, "Feb 03 10:16:01 imap(a)<12><s>: Info: Disconnected: x",
+                   "2026-02-03T10:16:01Z||dovecot|0|imap(a)<12><s>: Disconnected: x"},
+        HeaderCase{D, "Feb 03 10:16:01 auth: Error: x: Info: y",
+                   "2026-02-03T10:16:01Z||dovecot|0|auth: Error: x: Info: y"},
         HeaderCase{D, "Feb 03 10:16:01 Info: bare", "2026-02-03T10:16:01Z||dovecot|0|bare"},
         HeaderCase{D, "no stamp", "no header"},
-        HeaderCase{T, "@400000006982056b0ee6b280 tcpserver: pid 12 from 192.0.2.1", "2026-02-03T14:25:37.250000Z||tcpserver|0|pid 12 from 192.0.2.1"},
-        HeaderCase{T, "@400000006982056b0ee6b280 qmail-smtpd[12]: text", "2026-02-03T14:25:37.250000Z||qmail-smtpd|12|text"},
-        HeaderCase{T, "@400000006982056b0ee6b280 mail qmail-smtpd[12]: text", "2026-02-03T14:25:37.250000Z|mail|qmail-smtpd|12|text"},
-        HeaderCase{T, "@400000006982056b0ee6b280 words without tag: x", "2026-02-03T14:25:37.250000Z||smtpd|0|words without tag: x"},
+        HeaderCase{T, "@400000006982056b0ee6b280 tcpserver: pid 12 from 192.0.2.1",
+                   "2026-02-03T14:25:37.250000Z||tcpserver|0|pid 12 from 192.0.2.1"},
+        HeaderCase{T, "@400000006982056b0ee6b280 qmail-smtpd[12]: text",
+                   "2026-02-03T14:25:37.250000Z||qmail-smtpd|12|text"},
+        HeaderCase{T, "@400000006982056b0ee6b280 mail qmail-smtpd[12]: text",
+                   "2026-02-03T14:25:37.250000Z|mail|qmail-smtpd|12|text"},
+        HeaderCase{T, "@400000006982056b0ee6b280 words without tag: x",
+                   "2026-02-03T14:25:37.250000Z||smtpd|0|words without tag: x"},
         HeaderCase{T, "@400000006982056b text", "2026-02-03T14:25:37Z||smtpd|0|text"},
         HeaderCase{T, "@40000000zz82056b0ee6b280 text", "no header"}, HeaderCase{T, "text", "no header"},
         HeaderCase{Form::kBare, "any text: [1]", "-|||0|any text: [1]"},
@@ -198,7 +241,8 @@ TEST(Header, OddBytesStay) {
   HeaderReader reader = reader_for(S);
   const std::string message("a\0b\xff\x1b[31m\tz", 11);
   EXPECT_EQ(told(reader, "Mar  2 00:00:01 mail sshd[9]: " + message), "2026-03-02T00:00:01Z|mail|sshd|9|" + message);
-  EXPECT_EQ(told(reader, std::string(40, '\0') + "Mar  2 00:00:01 mail sshd[9]: after zeros"), "2026-03-02T00:00:01Z|mail|sshd|9|after zeros");
+  EXPECT_EQ(told(reader, std::string(40, '\0') + "Mar  2 00:00:01 mail sshd[9]: after zeros"),
+            "2026-03-02T00:00:01Z|mail|sshd|9|after zeros");
   EXPECT_EQ(told(reader, std::string(40, '\0')), "no header");
   EXPECT_EQ(told(reader, std::string(16, '\xff') + std::string(200, 'x')), "no header");
 }
@@ -209,8 +253,11 @@ TEST(Header, ManyHeadersInTurn) {
   for (int round = 0; round < 3; ++round) {
     for (int i = 0; i < 500; ++i) {
       const std::string host = fmt::format("host{}", i % 37), program = fmt::format("prog{}/smtpd", i);
-      const std::string line = fmt::format("Mar  2 00:{:02}:{:02} {} {}[{}]: message number {} and so on and on and on", i / 60, i % 60, host, program, i + 1, i);
-      ASSERT_EQ(told(reader, line), fmt::format("2026-03-02T00:{:02}:{:02}Z|{}|{}|{}|message number {} and so on and on and on", i / 60, i % 60, host, program, i + 1, i));
+      const std::string line = fmt::format("Mar  2 00:{:02}:{:02} {} {}[{}]: message number {} and so on and on and on",
+                                           i / 60, i % 60, host, program, i + 1, i);
+      ASSERT_EQ(told(reader, line),
+                fmt::format("2026-03-02T00:{:02}:{:02}Z|{}|{}|{}|message number {} and so on and on and on", i / 60,
+                            i % 60, host, program, i + 1, i));
     }
   }
 }
@@ -219,7 +266,8 @@ TEST(Header, NoteStaysWithItsHeader) {
   HeaderReader reader = reader_for(S);
   Record r;
   const std::string a = "Mar  2 00:00:01 mail postfix/smtpd[1]: text that is long enough for the quick way to be taken";
-  const std::string b = "Mar  2 00:00:01 mail postfix/smtpd[22]: text that is long enough for the quick way to be taken";
+  const std::string b =
+      "Mar  2 00:00:01 mail postfix/smtpd[22]: text that is long enough for the quick way to be taken";
   const std::string c = "Mar  2 00:00:01 mail postfix/qmgr[22]: text that is long enough for the quick way to be taken";
   ASSERT_EQ(reader.read(a, r), Took::kRecord);
   EXPECT_EQ(r.note->value, 0u);
@@ -265,12 +313,15 @@ struct FormCase {
   Form want;
 };
 class FormTest : public testing::TestWithParam<FormCase> {};
-TEST_P(FormTest, IsFound) { EXPECT_EQ(name_of(detect_form(GetParam().text, GetParam().name)), name_of(GetParam().want)); }
+TEST_P(FormTest, IsFound) {
+  EXPECT_EQ(name_of(detect_form(GetParam().text, GetParam().name)), name_of(GetParam().want));
+}
 
 INSTANTIATE_TEST_SUITE_P(
     Forms, FormTest,
     testing::Values(
-        FormCase{"mail.log", "Mar  2 00:00:01 mail sshd[9]: x\nMar  2 00:00:01 mail dovecot: imap-login: Error: x\n", S},
+        FormCase{"mail.log", "Mar  2 00:00:01 mail sshd[9]: x\nMar  2 00:00:01 mail dovecot: imap-login: Error: x\n",
+                 S},
         FormCase{"mail.log", "2026-01-19T00:10:56Z post smtpd[9]: x\n", S},
         FormCase{"mail.log", "<22>1 2026-01-19T00:10:56Z post smtpd 9 - - x\n", S},
         FormCase{"mail.log", "junk\nMar  2 00:00:01 mail sshd[9]: x\n", S},
@@ -278,15 +329,24 @@ INSTANTIATE_TEST_SUITE_P(
         FormCase{"mail.log", "", S},
         FormCase{"mail.log", "2026-01-19 00:10:56 post smtpd[9]: x\n2026-01-19 00:10:56 post dovecot[9]: imap: x\n", S},
         FormCase{"mainlog", "", E},
-        FormCase{"x", "2026-02-03 10:18:01 exim 4.96 daemon started: pid=12, -q30m\n2026-02-03 10:18:01 [9] no host name found for IP address 192.0.2.1\n", E},
-        FormCase{"rejectlog", "2026-02-03 10:18:01 H=x rejected\nEnvelope-from: <a>\nEnvelope-to: <b>\nP Received: x\n  To: y\n", E},
-        FormCase{"dovecot.log", "Feb 03 10:16:01 master: Info: Dovecot v2.3.19 starting up\nFeb 03 10:16:01 imap-login: Info: Login: user=<a b>\n", D},
+        FormCase{"x",
+                 "2026-02-03 10:18:01 exim 4.96 daemon started: pid=12, -q30m\n2026-02-03 10:18:01 [9] no host name "
+                 "found for IP address 192.0.2.1\n",
+                 E},
+        FormCase{"rejectlog",
+                 "2026-02-03 10:18:01 H=x rejected\nEnvelope-from: <a>\nEnvelope-to: <b>\nP Received: x\n  To: y\n", E},
+        FormCase{"dovecot.log",
+                 "Feb 03 10:16:01 master: Info: Dovecot v2.3.19 starting up\nFeb 03 10:16:01 imap-login: Info: Login: "
+                 "user=<a b>\n",
+                 D},
         FormCase{"x", "2025-02-03 10:16:01 auth: Error: x\n2025-02-03 10:16:01 imap(a)<12><s>: Info: x\n", D},
         FormCase{"current", "@400000006982056b0ee6b280 tcpserver: pid 12 from 192.0.2.1\n", T},
         FormCase{"x", "connect from unknown[192.0.2.1]\ndisconnect\n", Form::kBare},
-        FormCase{"x", "connect from unknown[192.0.2.1]\ndisconnect\nMar  2 00:00:01 mail sshd[9]: pasted by a client\n", Form::kBare},
+        FormCase{"x", "connect from unknown[192.0.2.1]\ndisconnect\nMar  2 00:00:01 mail sshd[9]: pasted by a client\n",
+                 Form::kBare},
         FormCase{"x", "{\"MESSAGE\":\"x\",\"__REALTIME_TIMESTAMP\":\"1\"}\n", Form::kJournalJson},
-        FormCase{"x", "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T00:10:56Z\"}\n", Form::kDockerJson},
+        FormCase{"x", "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T00:10:56Z\"}\n",
+                 Form::kDockerJson},
         FormCase{"x", "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1\nMESSAGE=x\n\n", Form::kJournalExport}));
 
 }  // namespace

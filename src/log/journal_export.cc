@@ -54,6 +54,7 @@ class ExportStream final : public RecordStream {
         continue;
       }
       any_ = true;
+      if (broken_) continue;
       const size_t sign = line.find('=');
       if (sign != std::string_view::npos) {
         keep(JournalFields::find(line.substr(0, sign)), line.substr(sign + 1));
@@ -73,7 +74,7 @@ class ExportStream final : public RecordStream {
     if (!whole || !*whole) return whole;
     const uint64_t n = load8(length.data());
     if (n > kMostField) {
-      broken_ = true;  // up to the next empty line it is skipped as it comes
+      broken_ = true;  // what follows is skipped up to the next empty line
       return true;
     }
     std::string value;

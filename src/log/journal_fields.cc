@@ -9,9 +9,20 @@
 namespace mailward {
 namespace {
 
-constexpr std::array<std::string_view, JournalFields::kCount> kNames = {
-    "MESSAGE",   "SYSLOG_IDENTIFIER", "_COMM",              "_PID", "SYSLOG_PID", "__REALTIME_TIMESTAMP", "_SOURCE_REALTIME_TIMESTAMP",
-    "_HOSTNAME", "_SYSTEMD_UNIT",     "_SYSTEMD_USER_UNIT", "_UID", "_TRANSPORT", "_LINE_BREAK", "_STREAM_ID"};
+constexpr std::array<std::string_view, JournalFields::kCount> kNames = {"MESSAGE",
+                                                                        "SYSLOG_IDENTIFIER",
+                                                                        "_COMM",
+                                                                        "_PID",
+                                                                        "SYSLOG_PID",
+                                                                        "__REALTIME_TIMESTAMP",
+                                                                        "_SOURCE_REALTIME_TIMESTAMP",
+                                                                        "_HOSTNAME",
+                                                                        "_SYSTEMD_UNIT",
+                                                                        "_SYSTEMD_USER_UNIT",
+                                                                        "_UID",
+                                                                        "_TRANSPORT",
+                                                                        "_LINE_BREAK",
+                                                                        "_STREAM_ID"};
 
 int64_t number(std::string_view text, int64_t otherwise) {
   int64_t v = 0;
@@ -88,7 +99,8 @@ JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
   out.note = &slot.note;
   if (!is_believed(f, origin_.uid)) return JournalTook::kUntrusted;
   if (is_rest) return JournalTook::kContinuation;
-  if (slot.tail == HeaderSlot::Tail::kEximMessage && strip_exim_stamp(out) == Took::kContinuation) return JournalTook::kContinuation;
+  if (slot.tail == HeaderSlot::Tail::kEximMessage && strip_exim_stamp(out) == Took::kContinuation)
+    return JournalTook::kContinuation;
   return JournalTook::kRecord;
 }
 

@@ -34,8 +34,21 @@ namespace mailward {
 
 struct JournalFields {
   enum Field : uint8_t {
-    kMessage, kIdentifier, kComm, kPid, kSyslogPid, kRealtime, kSourceRealtime, kHostname, kUnit, kUserUnit,
-    kUid, kTransport, kLineBreak, kStreamId, kCount,
+    kMessage,
+    kIdentifier,
+    kComm,
+    kPid,
+    kSyslogPid,
+    kRealtime,
+    kSourceRealtime,
+    kHostname,
+    kUnit,
+    kUserUnit,
+    kUid,
+    kTransport,
+    kLineBreak,
+    kStreamId,
+    kCount,
   };
   // The index of a field that is wanted; kCount: not wanted.
   static Field find(std::string_view name);

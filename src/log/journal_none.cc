@@ -4,8 +4,9 @@
 namespace mailward {
 
 Result<void> can_read_journal(const std::string&) {
-  return fail("this build of mailward can't read the systemd journal itself (it was built without libsystemd); "
-              "pipe it in: journalctl -o json | mailward scan -");
+  return fail(
+      "this build of mailward can't read the systemd journal itself (it was built without libsystemd); "
+      "pipe it in: journalctl -o json | mailward scan -");
 }
 
 Result<std::unique_ptr<RecordStream>> open_journal(const std::string& where) {

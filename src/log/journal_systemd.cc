@@ -26,16 +26,19 @@ Result<Journal> open_it(const std::string& where) {
   if (where.empty()) {
     code = sd_journal_open(&raw, SD_JOURNAL_LOCAL_ONLY);
   } else {
-    struct stat s {};
+    struct stat s{};
     if (::stat(where.c_str(), &s) != 0) {
-      return fail(fmt::format("journal:{}: {}; name a folder of journal files or one such file", where, std::strerror(errno)));
+      return fail(
+          fmt::format("journal:{}: {}; name a folder of journal files or one such file", where, std::strerror(errno)));
     }
     const char* files[] = {where.c_str(), nullptr};
-    code = S_ISDIR(s.st_mode) ? sd_journal_open_directory(&raw, where.c_str(), 0) : sd_journal_open_files(&raw, files, 0);
+    code =
+        S_ISDIR(s.st_mode) ? sd_journal_open_directory(&raw, where.c_str(), 0) : sd_journal_open_files(&raw, files, 0);
   }
   if (code < 0) return fail(fmt::format("the journal can't be opened: {}", std::strerror(-code)));
   Journal journal(raw);
-  if (sd_journal_has_runtime_files(raw) <= 0 && sd_journal_has_persistent_files(raw) <= 0 && sd_journal_next(raw) <= 0) {
+  if (sd_journal_has_runtime_files(raw) <= 0 && sd_journal_has_persistent_files(raw) <= 0 &&
+      sd_journal_next(raw) <= 0) {
     return fail(where.empty() ? "there is no journal here that you may read; run as root or as a member of the group "
                                 "systemd-journal, or name a log file"
                               : fmt::format("journal:{}: holds no journal that can be read", where));
@@ -87,7 +90,8 @@ class SystemdStream final : public RecordStream {
       keep(JournalFields::find(field.substr(0, sign)), field.substr(sign + 1));
     }
     uint64_t micros = 0;
-    if (sd_journal_get_realtime_usec(journal_.get(), &micros) >= 0) keep(JournalFields::kRealtime, fmt::format("{}", micros));
+    if (sd_journal_get_realtime_usec(journal_.get(), &micros) >= 0)
+      keep(JournalFields::kRealtime, fmt::format("{}", micros));
   }
 
   void keep(JournalFields::Field field, std::string_view value) {

@@ -10,7 +10,10 @@ int hex4(std::string_view t, size_t at) {
   int v = 0;
   for (size_t i = at; i < at + 4; ++i) {
     const char c = t[i];
-    const int d = c >= '0' && c <= '9' ? c - '0' : c >= 'a' && c <= 'f' ? c - 'a' + 10 : c >= 'A' && c <= 'F' ? c - 'A' + 10 : -1;
+    const int d = c >= '0' && c <= '9'   ? c - '0'
+                  : c >= 'a' && c <= 'f' ? c - 'a' + 10
+                  : c >= 'A' && c <= 'F' ? c - 'A' + 10
+                                         : -1;
     if (d < 0) return -1;
     v = v << 4 | d;
   }
@@ -60,7 +63,8 @@ JsonScanner::JsonScanner(std::string_view text) : text_(text) {
 }
 
 void JsonScanner::skip_blanks() {
-  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n')) ++at_;
+  while (at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t' || text_[at_] == '\r' || text_[at_] == '\n'))
+    ++at_;
 }
 
 // At a quote.
@@ -152,19 +156,34 @@ bool unescape_json(std::string_view raw, std::string& out) {
     if (slash == raw.size()) break;
     if (at >= raw.size()) return false;
     switch (raw[at]) {
-      case '"': case '\\': case '/': out += raw[at]; break;
-      case 'b': out += '\b'; break;
-      case 'f': out += '\f'; break;
-      case 'n': out += '\n'; break;
-      case 'r': out += '\r'; break;
-      case 't': out += '\t'; break;
+      case '"':
+      case '\\':
+      case '/':
+        out += raw[at];
+        break;
+      case 'b':
+        out += '\b';
+        break;
+      case 'f':
+        out += '\f';
+        break;
+      case 'n':
+        out += '\n';
+        break;
+      case 'r':
+        out += '\r';
+        break;
+      case 't':
+        out += '\t';
+        break;
       case 'u': {
         const size_t n = append_unicode(raw, at, out);
         if (n == 0) return false;
         at += n - 1;
         break;
       }
-      default: return false;
+      default:
+        return false;
     }
     ++at;
   }
@@ -182,7 +201,8 @@ bool json_bytes(std::string_view array, std::string& out) {
   while (at < array.size()) {
     unsigned v = 0;
     const size_t begin = at;
-    while (at < array.size() && at < begin + 3 && array[at] >= '0' && array[at] <= '9') v = v * 10 + static_cast<unsigned>(array[at++] - '0');
+    while (at < array.size() && at < begin + 3 && array[at] >= '0' && array[at] <= '9')
+      v = v * 10 + static_cast<unsigned>(array[at++] - '0');
     if (at == begin || v > 255) return false;
     out += static_cast<char>(v);
     blanks();

@@ -94,8 +94,8 @@ INSTANTIATE_TEST_SUITE_P(Calls, ForbiddenTest,
                                          Forbidden{"signal another", [] { return kill(getppid(), 0) == 0; }},
                                          Forbidden{"executable memory",
                                                    [] {
-                                                     return mmap(nullptr, 4096, PROT_READ | PROT_EXEC, MAP_PRIVATE | MAP_ANONYMOUS,
-                                                                 -1, 0) != MAP_FAILED;
+                                                     return mmap(nullptr, 4096, PROT_READ | PROT_EXEC,
+                                                                 MAP_PRIVATE | MAP_ANONYMOUS, -1, 0) != MAP_FAILED;
                                                    }},
                                          Forbidden{"chdir", [] { return chdir("/") == 0; }}),
                          [](const auto& forbidden) {

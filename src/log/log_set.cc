@@ -69,7 +69,8 @@ bool older(const Candidate& a, const Candidate& b) {
 void sort_parts(std::vector<Candidate>& parts) {
   std::stable_sort(parts.begin(), parts.end(), older);
   if (std::any_of(parts.begin(), parts.end(), [](const Candidate& c) { return !has_time(c.first); })) return;
-  std::stable_sort(parts.begin(), parts.end(), [](const Candidate& a, const Candidate& b) { return a.first < b.first; });
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Candidate& a, const Candidate& b) { return a.first < b.first; });
 }
 
 // "mail.log.2" and "mail.log.2.gz" side by side: the moment between compressing and deleting. The
@@ -191,15 +192,16 @@ OpenedLogs open_logs(std::span<const std::string> names) {
 
 Result<std::string> find_system_log(const std::string& root) {
   for (const char* name : {"/var/log/mail.log", "/var/log/maillog"}) {
-    struct stat s {};
+    struct stat s{};
     const std::string path = root + name;
     if (::stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0) return path;
   }
   for (const char* name : {"/var/log/journal", "/run/log/journal"}) {
     if (folder_has_entries(root + name) && can_read_journal("").has_value()) return std::string("journal:");
   }
-  return fail("no mail log found: /var/log/mail.log and /var/log/maillog are empty or missing, and there is no "
-              "journal that can be read; name the log file, or - for standard input");
+  return fail(
+      "no mail log found: /var/log/mail.log and /var/log/maillog are empty or missing, and there is no "
+      "journal that can be read; name the log file, or - for standard input");
 }
 
 int find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now) {
@@ -224,7 +226,8 @@ int find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now)
   Instant t = kNoInstant;
   for (const Stamp& s : stamps) t = resolve_stamp(zone, s, t, last);
   const int64_t utc = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
-  const auto day = std::chrono::floor<std::chrono::days>(std::chrono::sys_seconds{std::chrono::seconds{utc + zone.span_at(utc).offset}});
+  const auto day = std::chrono::floor<std::chrono::days>(
+      std::chrono::sys_seconds{std::chrono::seconds{utc + zone.span_at(utc).offset}});
   return last - (static_cast<int>(std::chrono::year_month_day{day}.year()) - last);
 }
 

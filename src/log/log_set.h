@@ -31,7 +31,7 @@ struct LogPart {
 };
 
 struct LogSet {
-  std::string name;  // the youngest part's
+  std::string name;            // the youngest part's
   std::vector<LogPart> parts;  // oldest first; at least one
 };
 
@@ -54,7 +54,7 @@ int find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now)
 
 // For the name alone; public for tests. rank: higher is older, 0 the file that is written to.
 struct RotatedName {
-  std::string stem;   // "/var/log/mail.log"
+  std::string stem;  // "/var/log/mail.log"
   bool dated = false;
   uint64_t rank = 0;  // rotation number + 1, or the date as yyyymmddHHMMSS
 };

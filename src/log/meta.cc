@@ -11,7 +11,8 @@ constexpr size_t kInnerLimit = 800;  // "%.800s" in ratelimit.c of rsyslog
 bool take_number(std::string_view& text, uint64_t& out) {
   size_t n = 0;
   out = 0;
-  while (n < text.size() && n < 10 && text[n] >= '0' && text[n] <= '9') out = out * 10 + static_cast<uint64_t>(text[n++] - '0');
+  while (n < text.size() && n < 10 && text[n] >= '0' && text[n] <= '9')
+    out = out * 10 + static_cast<uint64_t>(text[n++] - '0');
   if (n == 0 || n > 9) return false;
   text.remove_prefix(n);
   return true;
@@ -26,7 +27,9 @@ bool take(std::string_view& text, std::string_view prefix) {
 // "message repeated 3 times: [ text]": the inner text as it stood after the tag.
 Meta repeated(std::string_view text) {
   Meta m;
-  if (!take(text, "message repeated ") || !take_number(text, m.count) || !take(text, " times: [") || !text.ends_with(']')) return {};
+  if (!take(text, "message repeated ") || !take_number(text, m.count) || !take(text, " times: [") ||
+      !text.ends_with(']'))
+    return {};
   text.remove_suffix(1);
   m.cut = text.size() >= kInnerLimit;
   if (text.starts_with(' ')) text.remove_prefix(1);
@@ -54,8 +57,9 @@ Meta repeated_last(std::string_view text) {
 }
 
 bool writes_logs(std::string_view program) {
-  constexpr std::array<std::string_view, 9> kNames = {"rsyslogd", "rsyslogd-2177", "systemd-journald", "systemd-journal", "journal",
-                                                      "syslogd",  "syslog-ng",     "sendsyslog",       "kernel"};
+  constexpr std::array<std::string_view, 9> kNames = {"rsyslogd",        "rsyslogd-2177", "systemd-journald",
+                                                      "systemd-journal", "journal",       "syslogd",
+                                                      "syslog-ng",       "sendsyslog",    "kernel"};
   for (const std::string_view name : kNames) {
     if (program == name) return true;
   }
@@ -80,8 +84,13 @@ uint64_t number_before(std::string_view text, std::string_view what) {
 // its syslogd "dropped N messages to …".
 Meta loss(std::string_view text) {
   Meta m;
-  constexpr std::string_view kPlaces[] = {" messages lost due to rate-limiting", " messages from ", " messages.", " messages,", " message,",
-                                          " messages to ", " message to "};
+  constexpr std::string_view kPlaces[] = {" messages lost due to rate-limiting",
+                                          " messages from ",
+                                          " messages.",
+                                          " messages,",
+                                          " message,",
+                                          " messages to ",
+                                          " message to "};
   const bool admits = text.find("due to rate-limiting") != std::string_view::npos || text.starts_with("Suppressed ") ||
                       text.starts_with("Forwarding to syslog missed ") || text.starts_with("dropped ");
   if (!admits) return {};

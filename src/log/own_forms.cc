@@ -8,8 +8,6 @@
 namespace mailward {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // "[1234] ": how long it is, and the number; 0 where it isn't there.
 size_t read_pid(std::string_view text, uint32_t& pid) {
   if (text.empty() || text[0] != '[') return 0;
@@ -36,7 +34,8 @@ bool is_later_piece(std::string_view text) {
 bool is_name(std::string_view text) {
   if (text.empty() || text.size() > 48) return false;
   return std::all_of(text.begin(), text.end(), [](char c) {
-    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.' || c == '/';
+    return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_' || c == '-' || c == '.' ||
+           c == '/';
   });
 }
 
@@ -69,7 +68,8 @@ std::string program_of_folder(std::string_view path) {
     if (slash == std::string_view::npos) return {};
     path = path.substr(0, slash);
     const std::string_view name = path.substr(path.rfind('/') + 1);
-    if (name != "main" && name != "log" && name != "current" && !name.empty()) return is_name(name) ? std::string(name) : "";
+    if (name != "main" && name != "log" && name != "current" && !name.empty())
+      return is_name(name) ? std::string(name) : "";
   }
 }
 
@@ -108,7 +108,8 @@ Took OwnForms::read_exim(std::string_view line, Stamp& stamp, Record& out) {
 }
 
 DovecotLevel find_dovecot_level(std::string_view text) {
-  constexpr std::array<std::string_view, 6> kLevels = {"Info: ", "Warning: ", "Error: ", "Debug: ", "Fatal: ", "Panic: "};
+  constexpr std::array<std::string_view, 6> kLevels = {
+      "Info: ", "Warning: ", "Error: ", "Debug: ", "Fatal: ", "Panic: "};
   constexpr int kWords = 4;  // the level is behind the first colon or two
   size_t at = 0;
   for (int i = 0; i < kWords; ++i) {
@@ -145,7 +146,8 @@ Took OwnForms::read_tai64(std::string_view line, Stamp& stamp, Record& out) {
   const std::string_view text = line.substr(n + 1);
   if (split_tag(text, out)) return Took::kRecord;
   const size_t blank = text.find(' ');
-  if (blank != std::string_view::npos && is_name(text.substr(0, blank)) && split_tag(text.substr(blank + 1), out) && out.pid != 0) {
+  if (blank != std::string_view::npos && is_name(text.substr(0, blank)) && split_tag(text.substr(blank + 1), out) &&
+      out.pid != 0) {
     out.host = text.substr(0, blank);
     return Took::kRecord;
   }

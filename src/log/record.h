@@ -29,14 +29,14 @@ struct Origin {
 };
 
 struct Record {
-  Instant time = kNoInstant;      // kNoInstant: text without a header
-  std::string_view host;          // empty where the form has none
-  std::string_view program;       // "postfix/smtpd"; empty: unknown (text without a header)
-  uint32_t pid = 0;               // 0: the header names none
-  uint32_t length = 0;            // of the whole line as it stands in the file, without its end
-  std::string_view message;       // without CR, LF at its end; may hold NUL and any other byte
-  HeaderNote* note = nullptr;     // of this header; null only before a reader filled the record
-  const Origin* origin = nullptr; // journal forms only
+  Instant time = kNoInstant;       // kNoInstant: text without a header
+  std::string_view host;           // empty where the form has none
+  std::string_view program;        // "postfix/smtpd"; empty: unknown (text without a header)
+  uint32_t pid = 0;                // 0: the header names none
+  uint32_t length = 0;             // of the whole line as it stands in the file, without its end
+  std::string_view message;        // without CR, LF at its end; may hold NUL and any other byte
+  HeaderNote* note = nullptr;      // of this header; null only before a reader filled the record
+  const Origin* origin = nullptr;  // journal forms only
 };
 
 }  // namespace mailward

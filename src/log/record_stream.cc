@@ -71,7 +71,8 @@ class JournalJsonStream final : public RecordStream {
 class DockerStream final : public RecordStream {
  public:
   DockerStream(LogPart& part, TimeFold fold)
-      : lines_(*part.source), reader_(DockerJsonReader::detect_inner(part.source->peek(), part.name), fold, part.name) {}
+      : lines_(*part.source),
+        reader_(DockerJsonReader::detect_inner(part.source->peek(), part.name), fold, part.name) {}
 
   Result<bool> next(Record& out) override {
     std::string_view line;

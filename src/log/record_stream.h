@@ -19,11 +19,11 @@ namespace mailward {
 struct LogPart;  // log_set.h
 
 struct StreamFigures {
-  uint64_t lines = 0;       // lines, or entries of a journal, so far; the number of the record just given
-  uint64_t bytes = 0;       // decompressed
-  uint64_t no_header = 0;   // not understood: no header, broken JSON …
-  uint64_t untrusted = 0;   // of the journal: written by a user's process under a daemon's name
-  uint64_t overlong = 0;    // cut at the limit for one line, the rest dropped
+  uint64_t lines = 0;      // lines, or entries of a journal, so far; the number of the record just given
+  uint64_t bytes = 0;      // decompressed
+  uint64_t no_header = 0;  // not understood: no header, broken JSON …
+  uint64_t untrusted = 0;  // of the journal: written by a user's process under a daemon's name
+  uint64_t overlong = 0;   // cut at the limit for one line, the rest dropped
 };
 
 class RecordStream {

@@ -37,7 +37,8 @@ class StreamTest : public testing::Test {
       const auto more = (*stream)->next(r);
       if (!more) out.push_back("trouble: " + more.error().message);
       if (!more || !*more) break;
-      out.push_back(fmt::format("{}|{}|{}|{}|{}", has_time(r.time) ? format_instant(r.time, true) : "-", r.host, r.program, r.pid, r.message));
+      out.push_back(fmt::format("{}|{}|{}|{}|{}", has_time(r.time) ? format_instant(r.time, true) : "-", r.host,
+                                r.program, r.pid, r.message));
       unit_ = r.origin != nullptr ? std::string(r.origin->unit) : "none";
     }
     figures_ = (*stream)->figures();
@@ -59,31 +60,39 @@ const std::string kHead = "2026-01-19T00:10:56.341452Z|post|postfix/smtpd|97|";
 std::string entry(const std::string& members) { return "{" + kEntry + "," + members + "}\n"; }
 
 TEST_F(StreamTest, JournalJson) {
-  EXPECT_EQ(read(entry(R"("MESSAGE":"plain")") + entry(R"("MESSAGE":"a \"q\" \\ \/ \n \u00e9 \ud83d\ude00 \u001b[31m")") +
-                     entry(R"("MESSAGE":[104,105,255,0,10,104])") + entry(R"("MESSAGE":["first","second"])") +
-                     entry(R"("MESSAGE":[[104,105],"second"])") + entry(R"("MESSAGE":null)") + entry(R"("MESSAGE":"trailing\n")"),
-                 Form::kJournalJson),
-            (Lines{kHead + "plain", kHead + "a \"q\" \\ / \n \xc3\xa9 \xf0\x9f\x98\x80 \x1b[31m", kHead + std::string("hi\xff\0\nh", 6),
-                   kHead + "first", kHead + "hi", kHead + "trailing"}));
+  EXPECT_EQ(
+      read(entry(R"("MESSAGE":"plain")") + entry(R"("MESSAGE":"a \"q\" \\ \/ \n \u00e9 \ud83d\ude00 \u001b[31m")") +
+               entry(R"("MESSAGE":[104,105,255,0,10,104])") + entry(R"("MESSAGE":["first","second"])") +
+               entry(R"("MESSAGE":[[104,105],"second"])") + entry(R"("MESSAGE":null)") +
+               entry(R"("MESSAGE":"trailing\n")"),
+           Form::kJournalJson),
+      (Lines{kHead + "plain", kHead + "a \"q\" \\ / \n \xc3\xa9 \xf0\x9f\x98\x80 \x1b[31m",
+             kHead + std::string("hi\xff\0\nh", 6), kHead + "first", kHead + "hi", kHead + "trailing"}));
   EXPECT_EQ(figures_.lines, 7u);
   EXPECT_EQ(figures_.no_header, 1u);
 }
 
 TEST_F(StreamTest, JournalJsonFields) {
   const std::string time = R"("__REALTIME_TIMESTAMP":"1768781456341452")";
-  EXPECT_EQ(read("{" + time + R"(,"_COMM":"smtpd","_PID":"7","_TRANSPORT":"stdout","MESSAGE":"x"})" + "\n" +
-                     "{" + time + R"(,"_SOURCE_REALTIME_TIMESTAMP":"1768781456000000","SYSLOG_IDENTIFIER":"dovecot","_PID":"7","_TRANSPORT":"syslog","MESSAGE":"no pid in the tag"})" + "\n" +
-                     "{" + time + R"( , "SYSLOG_IDENTIFIER" : "exim" , "SYSLOG_PID" : "7", "other" : {"a":[1,{"b":"}"}]} , "MESSAGE" : "2026-01-19 00:10:56 x" } )" + "\n",
-                 Form::kJournalJson),
-            (Lines{"2026-01-19T00:10:56.341452Z||smtpd|7|x", "2026-01-19T00:10:56.000000Z||dovecot|0|no pid in the tag",
-                   "2026-01-19T00:10:56.341452Z||exim|7|x"}));
+  EXPECT_EQ(
+      read(
+          "{" + time + R"(,"_COMM":"smtpd","_PID":"7","_TRANSPORT":"stdout","MESSAGE":"x"})" + "\n" + "{" + time +
+              R"(,"_SOURCE_REALTIME_TIMESTAMP":"1768781456000000","SYSLOG_IDENTIFIER":"dovecot","_PID":"7","_TRANSPORT":"syslog","MESSAGE":"no pid in the tag"})" +
+              "\n" + "{" + time +
+              R"( , "SYSLOG_IDENTIFIER" : "exim" , "SYSLOG_PID" : "7", "other" : {"a":[1,{"b":"}"}]} , "MESSAGE" : "2026-01-19 00:10:56 x" } )" +
+              "\n",
+          Form::kJournalJson),
+      (Lines{"2026-01-19T00:10:56.341452Z||smtpd|7|x", "2026-01-19T00:10:56.000000Z||dovecot|0|no pid in the tag",
+             "2026-01-19T00:10:56.341452Z||exim|7|x"}));
 }
 
 TEST_F(StreamTest, JournalJsonBroken) {
   const std::string good = entry(R"("MESSAGE":"good")");
-  EXPECT_EQ(read(good + "{\"MESSAGE\":\"x\"\n" + "{\"MESSAGE\":\"x\",}\n" + "[]\n\n" + entry("\"MESSAGE\":\"bad \\x escape\"") + entry("\"MESSAGE\":[1,256]") +
+  EXPECT_EQ(read(good + "{\"MESSAGE\":\"x\"\n" + "{\"MESSAGE\":\"x\",}\n" + "[]\n\n" +
+                     entry("\"MESSAGE\":\"bad \\x escape\"") + entry("\"MESSAGE\":[1,256]") +
                      entry("\"MESSAGE\":[1,]") + "{" + kEntry + "}\n" + R"({"MESSAGE":"no time"})" + "\n" +
-                     R"({"MESSAGE":"far","__REALTIME_TIMESTAMP":"99999999999999999999"})" + "\n" + good.substr(0, good.size() - 1),
+                     R"({"MESSAGE":"far","__REALTIME_TIMESTAMP":"99999999999999999999"})" + "\n" +
+                     good.substr(0, good.size() - 1),
                  Form::kJournalJson),
             (Lines{kHead + "good", kHead + "good"}));
   EXPECT_EQ(figures_.no_header, 10u);
@@ -109,9 +118,11 @@ TEST_F(StreamTest, OrdinaryUserIsNotBelieved) {
 TEST_F(StreamTest, RestOfALineThatJournaldCutIsNoRecord) {
   const std::string stream = R"(,"_STREAM_ID":"abc","MESSAGE":)";
   const std::string other = R"(,"_STREAM_ID":"def","MESSAGE":)";
-  const std::string head = "{" + kEntry, end = "}\n", marked = R"(,"_LINE_BREAK":"line-max"})" "\n";
-  EXPECT_EQ(read(head + stream + "\"one\"" + marked + head + other + "\"other\"" + end + head + stream + "\"two\"" + marked + head + stream +
-                     "\"three\"" + end + head + stream + "\"four\"" + end,
+  const std::string head = "{" + kEntry, end = "}\n",
+                    marked = R"(,"_LINE_BREAK":"line-max"})"
+                             "\n";
+  EXPECT_EQ(read(head + stream + "\"one\"" + marked + head + other + "\"other\"" + end + head + stream + "\"two\"" +
+                     marked + head + stream + "\"three\"" + end + head + stream + "\"four\"" + end,
                  Form::kJournalJson),
             (Lines{kHead + "one", kHead + "other", kHead + "four"}));
 }
@@ -123,18 +134,27 @@ std::string binary(const std::string& name, const std::string& value) {
 }
 
 TEST_F(StreamTest, JournalExport) {
-  const std::string head = "__CURSOR=s=1;i=1\n__REALTIME_TIMESTAMP=1768781456341452\n_HOSTNAME=post\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=97\nSYSLOG_PID=97\n";
+  const std::string head =
+      "__CURSOR=s=1;i=1\n__REALTIME_TIMESTAMP=1768781456341452\n_HOSTNAME=post\nSYSLOG_IDENTIFIER=postfix/"
+      "smtpd\n_PID=97\nSYSLOG_PID=97\n";
   const std::string odd("a\nMESSAGE=forged\n\n__REALTIME_TIMESTAMP=1\n\xff\0z", 45);
-  EXPECT_EQ(read(head + "MESSAGE=one=1\n\n" + head + binary("MESSAGE", odd) + "_UID=0\n\n\n" + head + binary("OTHER", "x\ny") + "MESSAGE=three\n\n" +
-                     head + "\n" + head + "MESSAGE=no empty line behind it",
-                 Form::kJournalExport),
-            (Lines{kHead + "one=1", kHead + odd, kHead + "three", kHead + "no empty line behind it"}));
+  EXPECT_EQ(
+      read(head + "MESSAGE=one=1\n\n" + head + binary("MESSAGE", odd) + "_UID=0\n\n\n" + head +
+               binary("OTHER", "x\ny") + "MESSAGE=three\n\n" + head + "\n" + head + "MESSAGE=no empty line behind it",
+           Form::kJournalExport),
+      (Lines{kHead + "one=1", kHead + odd, kHead + "three", kHead + "no empty line behind it"}));
   EXPECT_EQ(figures_.lines, 5u);
   EXPECT_EQ(figures_.no_header, 1u);
   // An absurd length, a length cut off, a value cut off.
-  EXPECT_EQ(read(head + "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7f" "rest\n\n" + head + "MESSAGE=good\n\n" + head + "MESSAGE\n\x09", Form::kJournalExport),
+  EXPECT_EQ(read(head +
+                     "MESSAGE\n\xff\xff\xff\xff\xff\xff\xff\x7f"
+                     "rest\n\n" +
+                     head + "MESSAGE=good\n\n" + head + "MESSAGE\n\x09",
+                 Form::kJournalExport),
             (Lines{kHead + "good"}));
-  EXPECT_EQ(read(head + "MESSAGE=good\n\n" + head + binary("MESSAGE", std::string(3000, 'x')).substr(0, 1000), Form::kJournalExport), (Lines{kHead + "good"}));
+  EXPECT_EQ(read(head + "MESSAGE=good\n\n" + head + binary("MESSAGE", std::string(3000, 'x')).substr(0, 1000),
+                 Form::kJournalExport),
+            (Lines{kHead + "good"}));
 }
 
 std::string docker(const std::string& log, const std::string& stream = "stdout") {
@@ -143,18 +163,24 @@ std::string docker(const std::string& log, const std::string& stream = "stdout")
 
 TEST_F(StreamTest, DockerJoinsPieces) {
   const std::string t = "2026-01-19T00:10:56.123456Z|";
-  EXPECT_EQ(read(docker("Jan 19 00:10:50 post postfix/smtpd[97]: one\n") + docker("Jan 19 00:10:50 post postfix/smtpd[97]: tw") +
-                     docker("Jan 19 00:10:50 post x[1]: of another stream\n", "stderr") + docker("o\n") + docker("no header\n") + "{\"log\":1}\n" + "junk\n" +
-                     docker("Jan 19 00:10:50 post postfix/smtpd[97]: three\r\n") + docker("Jan 19 00:10:50 post postfix/smtpd[97]: without an end"),
+  EXPECT_EQ(read(docker("Jan 19 00:10:50 post postfix/smtpd[97]: one\n") +
+                     docker("Jan 19 00:10:50 post postfix/smtpd[97]: tw") +
+                     docker("Jan 19 00:10:50 post x[1]: of another stream\n", "stderr") + docker("o\n") +
+                     docker("no header\n") + "{\"log\":1}\n" + "junk\n" +
+                     docker("Jan 19 00:10:50 post postfix/smtpd[97]: three\r\n") +
+                     docker("Jan 19 00:10:50 post postfix/smtpd[97]: without an end"),
                  Form::kDockerJson),
-            (Lines{t + "post|postfix/smtpd|97|one", t + "post|x|1|of another stream", t + "post|postfix/smtpd|97|two", t + "post|postfix/smtpd|97|three"}));
+            (Lines{t + "post|postfix/smtpd|97|one", t + "post|x|1|of another stream", t + "post|postfix/smtpd|97|two",
+                   t + "post|postfix/smtpd|97|three"}));
   EXPECT_EQ(figures_.no_header, 3u);
 }
 
 TEST_F(StreamTest, DockerInnerForms) {
   const std::string t = "2026-01-19T00:10:56.123456Z|";
-  EXPECT_EQ(read(docker("connect from unknown\n") + docker("second\n"), Form::kDockerJson), (Lines{t + "||0|connect from unknown", t + "||0|second"}));
-  EXPECT_EQ(read(docker("Jan 19 00:10:50 imap-login: Info: Login: user=<a>\n"), Form::kDockerJson), (Lines{t + "|dovecot|0|imap-login: Login: user=<a>"}));
+  EXPECT_EQ(read(docker("connect from unknown\n") + docker("second\n"), Form::kDockerJson),
+            (Lines{t + "||0|connect from unknown", t + "||0|second"}));
+  EXPECT_EQ(read(docker("Jan 19 00:10:50 imap-login: Info: Login: user=<a>\n"), Form::kDockerJson),
+            (Lines{t + "|dovecot|0|imap-login: Login: user=<a>"}));
 }
 
 TEST_F(StreamTest, DockerEndlessLineIsLeftOut) {
@@ -175,10 +201,12 @@ TEST_F(StreamTest, HeaderLines) {
 
 // Our scanner against a whole parser, on values that it must take apart alike.
 TEST(JsonScan, AgreesWithAParser) {
-  const std::string texts[] = {"", "plain", "q\"b\\s/\b\f\n\r\t", std::string("\0\x01\x1f", 3), "é€😀", "\\\\\\\"", "ends with \\"};
+  const std::string texts[] = {"",     "plain",    "q\"b\\s/\b\f\n\r\t", std::string("\0\x01\x1f", 3),
+                               "é€😀", "\\\\\\\"", "ends with \\"};
   for (const std::string& text : texts) {
     for (const bool ascii : {false, true}) {
-      const std::string json = nlohmann::json{{"a", 1}, {"key", text}, {"z", {{"n", {1, 2, "]}"}}}}}.dump(-1, ' ', ascii);
+      const std::string json =
+          nlohmann::json{{"a", 1}, {"key", text}, {"z", {{"n", {1, 2, "]}"}}}}}.dump(-1, ' ', ascii);
       JsonScanner scanner(json);
       std::string_view key;
       JsonValue value;
@@ -197,7 +225,8 @@ TEST(JsonScan, AgreesWithAParser) {
 }
 
 TEST(JsonScan, Refuses) {
-  for (const char* text : {"", "{", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":\"x}", "{\"a\":[1}", "{\"a\":1 \"b\":2}", "{a:1}"}) {
+  for (const char* text : {"", "{", "[]", "{\"a\"}", "{\"a\":}", "{\"a\":1", "{\"a\":1,}", "{\"a\":1}x", "{\"a\":\"x}",
+                           "{\"a\":[1}", "{\"a\":1 \"b\":2}", "{a:1}"}) {
     JsonScanner scanner(text);
     std::string_view key;
     JsonValue value;
@@ -212,7 +241,46 @@ TEST(JsonScan, Refuses) {
   EXPECT_EQ(out, "\xef\xbf\xbdx\xef\xbf\xbd");
 }
 
-// Every file of the corpora holds as many records as its truth says.
+// Every file of the corpora holds as many records as its truth says, of its time and its host.
+void check_run(const std::filesystem::path& folder, const nlohmann::json& truth, const std::string& form,
+               size_t& files) {
+  std::vector<std::string> names;
+  std::vector<uint64_t> lines;
+  for (const auto& file : truth["files"]) {
+    if (file["form"] != form) continue;
+    names.push_back(folder / file["name"].get<std::string>());
+    lines.push_back(file["lines"].get<uint64_t>());
+  }
+  if (names.empty()) return;
+  OpenedLogs logs = open_logs(names);
+  ASSERT_EQ(logs.sets.size(), 1u);
+  ASSERT_EQ(logs.names, names);
+  const auto zone = Zone::load(truth["timezone"].get<std::string>());
+  ASSERT_TRUE(zone.has_value());
+  const int year = find_base_year(logs.sets[0], *zone, truth["year_of_last_line"].get<int>(), Instant{});
+  const Instant first = *parse_rfc3339(truth["first"].get<std::string>()),
+                last = *parse_rfc3339(truth["last"].get<std::string>());
+  Record r;
+  for (size_t i = 0; i < names.size(); ++i, ++files) {
+    SCOPED_TRACE(names[i]);
+    auto stream = open_records(logs.sets[0].parts[i], TimeFold(*zone, r.time, year));
+    ASSERT_TRUE(stream.has_value());
+    uint64_t records = 0;
+    while ((*stream)->next(r).value_or(false)) {
+      ++records;
+      ASSERT_GE(r.time, first - std::chrono::seconds(1));
+      ASSERT_LE(r.time, last + std::chrono::seconds(1));
+      ASSERT_FALSE(r.program.empty()) << r.message;
+      ASSERT_EQ(r.host, truth["host"].get<std::string>());
+    }
+    const StreamFigures& f = (*stream)->figures();
+    EXPECT_EQ(f.lines, lines[i]);
+    EXPECT_EQ(f.no_header + f.untrusted + f.overlong, 0u);
+    // Exim's later pieces are no records.
+    EXPECT_TRUE(records == f.lines || (truth["daemon"] == "exim" && records < f.lines));
+  }
+}
+
 TEST(Corpus, CountsAreExact) {
   const std::filesystem::path folder = MAILWARD_SOURCE_DATA "/tests/corpus";
   if (!std::filesystem::exists(folder)) GTEST_SKIP() << "no corpus";
@@ -221,36 +289,8 @@ TEST(Corpus, CountsAreExact) {
     std::ifstream in(run.path() / "truth.json");
     if (!in) continue;
     const auto truth = nlohmann::json::parse(in);
-    for (const auto& file : truth["files"]) {
-      SCOPED_TRACE(run.path().filename().string() + "/" + file["name"].get<std::string>());
-      OpenedLogs logs = open_logs(std::vector<std::string>{run.path() / file["name"].get<std::string>()});
-      ASSERT_EQ(logs.sets.size(), 1u);
-      LogPart& part = logs.sets[0].parts[0];
-      const auto zone = Zone::load(truth["timezone"].get<std::string>());
-      ASSERT_TRUE(zone.has_value());
-      const auto year = find_base_year(logs.sets[0], *zone, truth["year_of_last_line"].get<int>(), Instant{});
-      auto stream = open_records(part, TimeFold(*zone, year));
-      ASSERT_TRUE(stream.has_value());
-      Record r;
-      size_t records = 0;
-      const Instant first = *parse_rfc3339(truth["first"].get<std::string>()), last = *parse_rfc3339(truth["last"].get<std::string>());
-      while (true) {
-        const auto more = (*stream)->next(r);
-        ASSERT_TRUE(more.has_value());
-        if (!*more) break;
-        ++records;
-        ASSERT_GE(r.time, first - std::chrono::seconds(1));
-        ASSERT_LE(r.time, last + std::chrono::seconds(1));
-        ASSERT_FALSE(r.program.empty()) << r.message;
-        ASSERT_EQ(r.host, truth["host"].get<std::string>());
-      }
-      const StreamFigures& f = (*stream)->figures();
-      EXPECT_EQ(f.lines, file["lines"].get<uint64_t>());
-      EXPECT_EQ(f.no_header + f.untrusted + f.overlong, 0u);
-      // Exim's later pieces are no records.
-      if (truth["daemon"] != "exim") EXPECT_EQ(records, f.lines);
-      ++files;
-    }
+    for (const char* form : {"traditional", "rfc3339", "rfc5424", "journal-json", "journal-export"})
+      check_run(run.path(), truth, form, files);
   }
   EXPECT_GT(files, 20u);
 }
@@ -261,7 +301,8 @@ TEST(Corpus, FormsAgree) {
   struct Pair {
     const char *run, *a, *b, *zone;
   };
-  for (const Pair& p : {Pair{"postfix-postscreen", "mail.log", "journal.json.zst", "UTC"}, Pair{"courier", "mail.log", "mail-rfc5424.log.zst", "UTC"},
+  for (const Pair& p : {Pair{"postfix-postscreen", "mail.log", "journal.json.zst", "UTC"},
+                        Pair{"courier", "mail.log", "mail-rfc5424.log.zst", "UTC"},
                         Pair{"exim-verbose", "mail.log", "mail-traditional.log.gz", "Europe/Berlin"}}) {
     SCOPED_TRACE(p.run);
     const auto zone = Zone::load(p.zone);
@@ -275,8 +316,10 @@ TEST(Corpus, FormsAgree) {
       all.emplace_back();
       Record r;
       while ((*stream)->next(r).value_or(false)) {
-        all.back().push_back(fmt::format("{} {} {} {} {}", format_instant(std::chrono::floor<std::chrono::seconds>(r.time), false), r.host, r.program, r.pid,
-                                         std::string_view(p.b).starts_with("journal") ? r.message.substr(0, r.message.find('#')) : r.message));
+        all.back().push_back(fmt::format(
+            "{} {} {} {} {}", format_instant(std::chrono::floor<std::chrono::seconds>(r.time), false), r.host,
+            r.program, r.pid,
+            std::string_view(p.b).starts_with("journal") ? r.message.substr(0, r.message.find('#')) : r.message));
       }
     }
     ASSERT_EQ(all[0].size(), all[1].size());

@@ -37,10 +37,13 @@ uint64_t date_rank(std::string_view text) {
     const year_month_day d{day};
     const hh_mm_ss clock{t - day};
     return ((static_cast<uint64_t>(static_cast<int>(d.year())) * 100 + static_cast<unsigned>(d.month())) * 100 +
-            static_cast<unsigned>(d.day())) * 1'000'000 +
-           static_cast<uint64_t>(clock.hours().count() * 10'000 + clock.minutes().count() * 100 + clock.seconds().count());
+            static_cast<unsigned>(d.day())) *
+               1'000'000 +
+           static_cast<uint64_t>(clock.hours().count() * 10'000 + clock.minutes().count() * 100 +
+                                 clock.seconds().count());
   }
-  const uint64_t year = number(std::string_view(digits).substr(0, 4)), month = number(std::string_view(digits).substr(4, 2)),
+  const uint64_t year = number(std::string_view(digits).substr(0, 4)),
+                 month = number(std::string_view(digits).substr(4, 2)),
                  day = number(std::string_view(digits).substr(6, 2));
   if (year < 1970 || year > 2199 || month < 1 || month > 12 || day < 1 || day > 31) return 0;
   digits.resize(14, '0');

@@ -49,7 +49,7 @@ std::string refusal(const std::string& name, const struct stat& s) {
 // Terminals and /dev/null end some time; other devices (/dev/zero, /dev/mem) need not.
 bool endless_device(int fd, const struct stat& s) {
   if (!S_ISCHR(s.st_mode) || isatty(fd) == 1) return false;
-  struct stat null {};
+  struct stat null{};
   return stat("/dev/null", &null) != 0 || null.st_rdev != s.st_rdev;
 }
 
@@ -90,7 +90,8 @@ Compression detect_compression(std::string_view b) {
   }
   if (b.starts_with("\x28\xb5\x2f\xfd")) return Compression::kZstd;
   // A skippable frame: 0x184D2A50 to …5F, little-endian.
-  if (b.size() >= 4 && (static_cast<uint8_t>(b[0]) & 0xf0) == 0x50 && b.substr(1, 3) == "\x2a\x4d\x18") return Compression::kZstd;
+  if (b.size() >= 4 && (static_cast<uint8_t>(b[0]) & 0xf0) == 0x50 && b.substr(1, 3) == "\x2a\x4d\x18")
+    return Compression::kZstd;
   return Compression::kNone;
 }
 
@@ -111,7 +112,7 @@ Result<LogSource> LogSource::open(const std::string& name) {
     return adopt(Descriptor(fd), "-");
   }
   // Looked at before it is opened: opening alone does things to some devices, and a FIFO waits.
-  struct stat before {};
+  struct stat before{};
   if (::stat(name.c_str(), &before) != 0) return fail(reason(name, errno));
   if (std::string why = refusal(name, before); !why.empty()) return fail(std::move(why));
   Descriptor fd(::open(name.c_str(), O_RDONLY | O_CLOEXEC | O_NOCTTY));
@@ -120,7 +121,7 @@ Result<LogSource> LogSource::open(const std::string& name) {
 }
 
 Result<LogSource> LogSource::adopt(Descriptor fd, std::string name) {
-  struct stat s {};
+  struct stat s{};
   if (::fstat(fd.get(), &s) != 0) return fail(reason(name, errno));
   if (std::string why = refusal(name, s); !why.empty()) return fail(std::move(why));
   if (endless_device(fd.get(), s)) return fail(fmt::format("{} is a device, not a log; name a file", name));
@@ -139,7 +140,8 @@ Result<LogSource> LogSource::adopt(Descriptor fd, std::string name) {
   // Enough to know the codec by; a pipe may give it in pieces.
   source.input_.resize(kMagic);
   while (source.input_end_ < kMagic) {
-    const ssize_t got = read_retrying(source.fd_.get(), source.input_.data() + source.input_end_, kMagic - source.input_end_);
+    const ssize_t got =
+        read_retrying(source.fd_.get(), source.input_.data() + source.input_end_, kMagic - source.input_end_);
     if (got < 0) return fail(reason(source.name_, errno));
     if (got == 0) break;
     source.input_end_ += static_cast<size_t>(got);
@@ -210,9 +212,11 @@ Result<size_t> LogSource::read_decoded(std::span<char> out) {
         any_member_ = true;
         break;
       case Decompressor::State::kBroken:
-        trouble_ = any_member_ && between_members_
-                       ? fmt::format("{}: something that is not compressed follows its compressed part; that was left out", name_)
-                       : fmt::format("{} {}; what came before was read", name_, decompressor_->explain());
+        trouble_ =
+            any_member_ && between_members_
+                ? fmt::format("{}: something that is not compressed follows its compressed part; that was left out",
+                              name_)
+                : fmt::format("{} {}; what came before was read", name_, decompressor_->explain());
         break;
       case Decompressor::State::kRunning:
         if (s.taken > 0 || s.given > 0) between_members_ = false;

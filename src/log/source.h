@@ -61,7 +61,7 @@ class LogSource {
   // A plain regular file: may be read by pread on fd(), by several threads, and by read() too.
   bool seekable() const { return seekable_; }
   int fd() const { return fd_.get(); }
-  uint64_t size() const { return size_; }  // bytes in the file at opening; 0 where not known (pipes)
+  uint64_t size() const { return size_; }         // bytes in the file at opening; 0 where not known (pipes)
   Instant modified() const { return modified_; }  // kNoInstant where not known
   uint64_t device() const { return device_; }
   uint64_t inode() const { return inode_; }
@@ -90,11 +90,11 @@ class LogSource {
   bool rewindable_ = false;
   uint64_t size_ = 0, device_ = 0, inode_ = 0, consumed_ = 0;
   Instant modified_ = kNoInstant;
-  std::string input_;           // raw bytes: [input_at_, input_end_)
+  std::string input_;  // raw bytes: [input_at_, input_end_)
   size_t input_at_ = 0, input_end_ = 0;
-  std::string peeked_;          // decoded bytes given by peek(), not yet by read()
+  std::string peeked_;  // decoded bytes given by peek(), not yet by read()
   size_t peeked_at_ = 0;
-  std::string trouble_;         // sticky
+  std::string trouble_;  // sticky
   std::unique_ptr<Decompressor> decompressor_;
   bool at_end_ = false;           // of the raw bytes
   bool between_members_ = false;  // a member is complete, the next has not begun

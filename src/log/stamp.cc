@@ -5,8 +5,6 @@
 namespace mailward {
 namespace {
 
-bool is_digit(char c) { return c >= '0' && c <= '9'; }
-
 // `n` digits at `at`; -1 where there are none.
 int digits(std::string_view t, size_t at, size_t n) {
   if (t.size() < at + n) return -1;
@@ -161,7 +159,8 @@ size_t parse_tai64_stamp(std::string_view t, Stamp& out) {
     if (v < 0) return 0;
     seconds = seconds << 4 | static_cast<uint64_t>(v);
   }
-  for (; at < 25 && at < t.size() && hex_value(t[at]) >= 0; ++at) nanos = nanos << 4 | static_cast<uint64_t>(hex_value(t[at]));
+  for (; at < 25 && at < t.size() && hex_value(t[at]) >= 0; ++at)
+    nanos = nanos << 4 | static_cast<uint64_t>(hex_value(t[at]));
   if ((at != 17 && at != 25) || (at < t.size() && t[at] != ' ')) return 0;
   // Years 1970 to 2199, as everywhere.
   if (seconds < kEpoch || seconds - kEpoch > 7'258'118'399ULL || nanos > 999'999'999) return 0;

@@ -9,6 +9,8 @@
 
 namespace mailward {
 
+constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+
 // "Mar  2 00:00:00", "Mar 02 00:00:00", "Mar 2 00:00:00"; "Mar  2 2026 00:00:00", "Mar  2 00:00:00 2026";
 // with a fraction ("00:00:00.123456": syslog-ng, journalctl -o short-precise).
 size_t parse_traditional_stamp(std::string_view text, Stamp& out);

@@ -14,10 +14,10 @@ using Tail = HeaderSlot::Tail;
 // "mail.info": what busybox' syslogd writes between host and tag.
 bool is_facility_and_level(std::string_view word) {
   constexpr std::array<std::string_view, 22> kFacilities = {
-      "kern", "user", "mail", "daemon", "auth", "syslog", "lpr", "news", "uucp", "cron", "authpriv", "ftp", "local0",
-      "local1", "local2", "local3", "local4", "local5", "local6", "local7", "security", "console"};
-  constexpr std::array<std::string_view, 11> kLevels = {"emerg", "alert", "crit", "err", "warning", "notice",
-                                                        "info", "debug", "panic", "error", "warn"};
+      "kern", "user",   "mail",   "daemon", "auth",   "syslog", "lpr",    "news",   "uucp",   "cron",     "authpriv",
+      "ftp",  "local0", "local1", "local2", "local3", "local4", "local5", "local6", "local7", "security", "console"};
+  constexpr std::array<std::string_view, 11> kLevels = {"emerg", "alert", "crit",  "err",   "warning", "notice",
+                                                        "info",  "debug", "panic", "error", "warn"};
   const size_t dot = word.find('.');
   if (dot == std::string_view::npos) return false;
   return std::find(kFacilities.begin(), kFacilities.end(), word.substr(0, dot)) != kFacilities.end() &&

@@ -19,12 +19,12 @@ struct alignas(64) HeaderSlot {
   // What follows the key: a pid; the message; either, and Exim's own stamp before the message.
   enum class Tail : uint8_t { kPid, kMessage, kEximPid, kEximMessage };
 
-  char key[kMaxKey];        // "mail postfix/smtpd[", "mail dovecot:": up to the byte that ends the program
-  uint8_t key_length = 0;   // 0: empty slot
+  char key[kMaxKey];       // "mail postfix/smtpd[", "mail dovecot:": up to the byte that ends the program
+  uint8_t key_length = 0;  // 0: empty slot
   Tail tail = Tail::kMessage;
   uint8_t host_at = 0, host_length = 0;
   uint8_t program_at = 0, program_length = 0;
-  uint8_t message_at = 0;   // where no pid follows
+  uint8_t message_at = 0;  // where no pid follows
   HeaderNote note;
 };
 
@@ -82,9 +82,11 @@ inline Took HeaderCache::read_quickly(const char* p, const char* end, Record& ou
   }
   const uint32_t ends = program_ends(p);
   const auto at = static_cast<unsigned>(std::countr_zero(ends));
-  if (at - 7 > kWindow - 8) [[unlikely]] return read_long(p, end, out);  // below 7, or none
+  if (at - 7 > kWindow - 8) [[unlikely]]
+    return read_long(p, end, out);  // below 7, or none
   HeaderSlot& slot = slot_for(p, at + 1);
-  if (slot.key_length != at + 1 || !equal_upto32(slot.key, p, at + 1)) [[unlikely]] forget(slot, p, at + 1);
+  if (slot.key_length != at + 1 || !equal_upto32(slot.key, p, at + 1)) [[unlikely]]
+    forget(slot, p, at + 1);
   if (slot.tail == HeaderSlot::Tail::kPid) [[likely]] {
     const char* digits = p + at + 1;
     const uint64_t word = load8(digits);

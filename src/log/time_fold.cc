@@ -9,9 +9,7 @@ namespace {
 constexpr int64_t kMicros = 1'000'000;
 constexpr int64_t kDay = 86400;
 
-bool falls_into(const Stamp& s, int year) {
-  return s.month != 2 || s.day != 29 || std::chrono::year{year}.is_leap();
-}
+bool falls_into(const Stamp& s, int year) { return s.month != 2 || s.day != 29 || std::chrono::year{year}.is_leap(); }
 
 // The clock's reading, as if it were UTC.
 int64_t local_seconds(const Stamp& s, int year) {

@@ -50,7 +50,8 @@ int year_nearest_before(const Zone& zone, const Stamp& stamp, Instant limit);
 class TimeFold {
  public:
   TimeFold(const Zone& zone, int base_year) : zone_(&zone), base_year_(base_year) {}
-  TimeFold(const Zone& zone, Instant previous, int base_year) : zone_(&zone), previous_(previous), base_year_(base_year) {}
+  TimeFold(const Zone& zone, Instant previous, int base_year)
+      : zone_(&zone), previous_(previous), base_year_(base_year) {}
 
   // Equal to resolve_stamp(zone, stamp, previous(), base_year), and remembers the result. The same
   // hour as the last stamp's costs a few instructions.

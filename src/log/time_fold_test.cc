@@ -40,7 +40,8 @@ TEST_P(FoldTest, Resolves) {
   const FoldCase& c = GetParam();
   const Zone z = zone(c.zone);
   const Instant previous = c.previous != nullptr ? utc(c.previous) : kNoInstant;
-  EXPECT_EQ(format_instant(resolve_stamp(z, stamp(c.stamp), previous, c.base_year), true), format_instant(utc(c.want), true));
+  EXPECT_EQ(format_instant(resolve_stamp(z, stamp(c.stamp), previous, c.base_year), true),
+            format_instant(utc(c.want), true));
   TimeFold fold(z, previous, c.base_year);
   EXPECT_EQ(format_instant(fold.resolve(stamp(c.stamp)), true), format_instant(utc(c.want), true));
   EXPECT_EQ(fold.previous(), utc(c.want));
@@ -82,7 +83,8 @@ INSTANTIATE_TEST_SUITE_P(
         FoldCase{kBerlin, "2025-10-25T12:00:00Z", 0, "Oct 26 02:30:00", "2025-10-26T00:30:00Z"},
         FoldCase{kBerlin, "2025-10-26T01:00:00Z", 0, "Oct 26 02:59:59", "2025-10-26T00:59:59Z"},
         FoldCase{kBerlin, nullptr, 2025, "2025-10-26T02:30:00+01:00", "2025-10-26T01:30:00Z"},
-        FoldCase{"Australia/Lord_Howe", "2025-04-05T14:59:59Z", 0, "Apr  6 01:30:00", "2025-04-05T15:00:00Z"},  // 30 minutes
+        FoldCase{"Australia/Lord_Howe", "2025-04-05T14:59:59Z", 0, "Apr  6 01:30:00",
+                 "2025-04-05T15:00:00Z"},  // 30 minutes
         FoldCase{"America/New_York", nullptr, 2025, "Jul  4 12:00:00", "2025-07-04T16:00:00Z"},
         FoldCase{"America/New_York", nullptr, 2150, "Jul  4 12:00:00", "2150-07-04T16:00:00Z"},  // from the rule
         FoldCase{"Asia/Kathmandu", nullptr, 2025, "Jul  4 12:00:00", "2025-07-04T06:15:00Z"},
@@ -150,8 +152,8 @@ TEST(TimeFold, YearOfTheLastLine) {
 }
 
 TEST(Zone, RefusesWhatIsNone) {
-  for (const char* name : {"", "Mars/Olympus", "Europe/Berlim", "../../etc/passwd", "/etc/passwd", "+1", "+25:00", "+01:0x",
-                           "CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.5.0", "Berlin", "CETx-"}) {
+  for (const char* name : {"", "Mars/Olympus", "Europe/Berlim", "../../etc/passwd", "/etc/passwd", "+1", "+25:00",
+                           "+01:0x", "CET-1CEST,M13.5.0,M10.5.0", "CET-1CEST,M3.5.0", "Berlin", "CETx-"}) {
     const auto z = Zone::load(name);
     EXPECT_FALSE(z.has_value()) << name;
     EXPECT_NE((z ? std::string() : z.error().message).find("time zone"), std::string::npos) << name;

@@ -114,7 +114,9 @@ bool is_file_name(std::string_view name) {
 Zone::Zone() = default;
 
 Result<Zone> Zone::from_tzif(std::string_view bytes, std::string name) {
-  const auto broken = [&] { return fail(fmt::format("the zone file for \"{}\" is broken; install tzdata again", name)); };
+  const auto broken = [&] {
+    return fail(fmt::format("the zone file for \"{}\" is broken; install tzdata again", name));
+  };
   TzifReader in(bytes);
   TzifHeader h = read_header(in);
   if (!h.good) return broken();
@@ -168,7 +170,8 @@ bool Zone::follow_rule(std::string_view text) {
   const int64_t from = changes_.empty() ? INT64_MIN : changes_.back().at;
   if (changes_.empty()) first_offset_ = rule->standard;
   if (!rule->has_summer) return true;
-  const int first_year = changes_.empty() ? 1970 : 1970 + static_cast<int>(std::clamp<int64_t>(from / 31556952, -200, 230));
+  const int first_year =
+      changes_.empty() ? 1970 : 1970 + static_cast<int>(std::clamp<int64_t>(from / 31556952, -200, 230));
   std::vector<Change> ahead;
   for (int year = first_year; year <= kLastRuleYear; ++year) {
     ahead.push_back({rule->begin_in(year), rule->summer});

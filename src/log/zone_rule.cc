@@ -63,8 +63,8 @@ class RuleReader {
     using Kind = ZoneRule::Day::Kind;
     if (skip('M')) {
       out.kind = Kind::kMonthWeek;
-      if (!number(out.month, 12) || out.month == 0 || !skip('.') || !number(out.week, 5) || out.week == 0 || !skip('.') ||
-          !number(out.weekday, 6)) {
+      if (!number(out.month, 12) || out.month == 0 || !skip('.') || !number(out.week, 5) || out.week == 0 ||
+          !skip('.') || !number(out.weekday, 6)) {
         return false;
       }
     } else if (skip('J')) {
@@ -93,7 +93,8 @@ int64_t local_seconds_of(const ZoneRule::Day& day, int year) {
     case ZoneRule::Day::Kind::kMonthWeek: {
       const month m{static_cast<unsigned>(day.month)};
       const weekday w{static_cast<unsigned>(day.weekday)};
-      const sys_days d = day.week == 5 ? sys_days{y / m / w[last]} : sys_days{y / m / w[static_cast<unsigned>(day.week)]};
+      const sys_days d =
+          day.week == 5 ? sys_days{y / m / w[last]} : sys_days{y / m / w[static_cast<unsigned>(day.week)]};
       return seconds_of(d) + day.time;
     }
     case ZoneRule::Day::Kind::kJulian: {

@@ -31,7 +31,14 @@ uint64_t hash_text(std::string_view text, uint64_t h) {
 uint32_t hash_host(std::string_view host) { return static_cast<uint32_t>(hash_text(host, 7)); }
 
 uint64_t session_key(uint32_t group, KeyKind kind, uint32_t host, uint32_t pid, std::string_view text) {
-  const uint64_t seed = mix((uint64_t{group} << 40 ^ uint64_t{static_cast<uint8_t>(kind)} << 32 ^ pid) * kPrime + host);
+  const uint64_t seed = ((uint64_t{group} << 40 ^ uint64_t{static_cast<uint8_t>(kind)} << 32 ^ pid) + host) * kPrime;
+  if (text.size() == 16) {  // OpenSMTPD's ids
+    uint64_t a, b;
+    std::memcpy(&a, text.data(), 8);
+    std::memcpy(&b, text.data() + 8, 8);
+    const uint64_t h = mix((a ^ seed) * kPrime ^ (b + seed) * 0xd6e8feb86659fd93ULL);
+    return h ? h : 1;
+  }
   const uint64_t h = hash_text(text, seed);
   return h ? h : 1;
 }

@@ -107,7 +107,9 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
     ask(where, rules, meaning, match, out);
     return;
   }
-  if (!s && (meaning.session == SessionAct::kWait || (meaning.session == SessionAct::kIn && has_address))) s = &open(key, where, meaning.key, out);
+  // A last line that announces is all that is left of a session whose other lines are not in the log.
+  const bool begins = meaning.session == SessionAct::kIn || (meaning.session == SessionAct::kEnd && meaning.hint);
+  if (!s && (meaning.session == SessionAct::kWait || (begins && has_address))) s = &open(key, where, meaning.key, out);
   if (s) {
     if (has_address && !s->has_address) {
       s->address = match.address;
@@ -151,6 +153,8 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
     weight = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{weight} * where.repeat, kMaxCount));
     // Of two events one is the login (`dropped` beside `auth_aborted`): only that one is counted as an attempt.
     const bool login = meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped;
+    // Who got in was not refused by what a module on the way announced (pam_unix before pam_sss).
+    if (kind == EventKind::kAuthOk && s) s->told = std::max(s->told, *std::max_element(s->attempts.begin(), s->attempts.end()));
     if (login) {
       if (meaning.hint && !s) continue;
       if (s) {

@@ -46,7 +46,9 @@ void append_input(std::string& out, const InputReport& input) {
   out += '}';
 }
 
-void append_source(std::string& out, const SourceReport& source) {
+}  // namespace
+
+void append_source_json(std::string& out, const SourceReport& source) {
   out += "{\"address\": \"" + format_address(source.address) + "\", \"events\": {";
   std::string_view comma;
   for (size_t kind = 0; kind < kEventKinds; ++kind) {
@@ -72,8 +74,6 @@ void append_source(std::string& out, const SourceReport& source) {
   out += '}';
 }
 
-}  // namespace
-
 void JsonView::begin(const ReportHead& head) {
   out_.text() += "{\"input\":   ";
   append_input(out_.text(), head.input);
@@ -82,7 +82,7 @@ void JsonView::begin(const ReportHead& head) {
 
 void JsonView::source(SourceReport&& source) {
   out_.text() += comma_;
-  append_source(out_.text(), source);
+  append_source_json(out_.text(), source);
   out_.pass_on();
   comma_ = ",\n             ";
 }
@@ -90,7 +90,7 @@ void JsonView::source(SourceReport&& source) {
 void JsonView::end() { out_.text() += "]}\n"; }
 
 void NdjsonView::source(SourceReport&& source) {
-  append_source(out_.text(), source);
+  append_source_json(out_.text(), source);
   out_.text() += '\n';
   out_.pass_on();
 }

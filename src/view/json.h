@@ -3,6 +3,7 @@
 // (what is no UTF-8 is written \xff, as text).
 #pragma once
 
+#include <string>
 #include <string_view>
 
 #include "view/output.h"
@@ -31,5 +32,8 @@ class NdjsonView : public ReportView {
  private:
   Output& out_;
 };
+
+// One object of `sources`.
+void append_source_json(std::string& out, const SourceReport& source);
 
 }  // namespace mailward

@@ -10,7 +10,7 @@
 namespace mailward {
 namespace {
 
-void append_address(std::string& out, Address address) {
+void put_address(std::string& out, Address address) {
   char text[64];
   out.append(text, format_address_to(address, text));
 }
@@ -19,7 +19,7 @@ void append_address(std::string& out, Address address) {
 
 void PlainView::source(SourceReport&& source) {
   if (!source.offender) return;
-  append_address(out_.text(), source.address);
+  put_address(out_.text(), source.address);
   out_.text() += '\n';
   out_.pass_on();
 }
@@ -33,7 +33,7 @@ void CountsView::end() {
             [](const Row& a, const Row& b) { return a.count != b.count ? a.count > b.count : a.address < b.address; });
   for (const Row& row : rows_) {
     fmt::format_to(std::back_inserter(out_.text()), "{} ", row.count);
-    append_address(out_.text(), row.address);
+    put_address(out_.text(), row.address);
     out_.text() += '\n';
     out_.pass_on();
   }

@@ -1,0 +1,298 @@
+#include "judge/explain.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <unordered_map>
+
+#include "base/text.h"
+#include "judge/state.h"
+
+namespace mailward {
+namespace {
+
+constexpr KindSet kNamed = bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
+
+// Where an event stands.
+struct Place {
+  uint32_t file;
+  uint64_t line;
+};
+
+Instant instant_of(int64_t time) { return Instant(Duration(time)); }
+
+std::string plural(uint64_t n, std::string_view what) { return fmt::format("{} {}{}", n, what, n == 1 ? "" : "s"); }
+
+// The widest network of the address that any policy counts over.
+Network widest(const PolicySet& set, Address a) {
+  int prefix4 = 32, prefix6 = 64;
+  for (const Policy& p : set.policies) {
+    if (p.per == Per::kNetwork) prefix4 = std::min(prefix4, p.prefix4);
+    if (p.per != Per::kUser) prefix6 = std::min(prefix6, p.prefix6);
+  }
+  return network_of(a, prefix4, prefix6);
+}
+
+ExplainedEvent owned(const Event& e) {
+  ExplainedEvent out{
+      e.time, e.address,         e.kind, e.count, e.pid, e.file, e.line, e.unknown_user, std::string(e.daemon),
+      {},     std::string(e.raw)};
+  for (size_t i = 0; i < kFacts; ++i) out.facts[i] = std::string(e.facts[i]);
+  return out;
+}
+
+JudgeConfig explaining(JudgeConfig config) {
+  config.told = Told::kAll;
+  config.keep_users = config.keep_activity = true;
+  return config;
+}
+
+}  // namespace
+
+struct Explainer::State {
+  State(JudgeConfig config, Address a)
+      : address(a), around(widest(config.policies, a)), whole(explaining(config)), part(explaining(config)) {
+    explanation.address = a;
+    const auto network = part.config.ignore.find(a);
+    if (network) explanation.ignored_by = format_network(*network);
+    me = part.source_of(a);
+    part.wants_user = true;
+    if (part.sources[me].ignored && !network) explanation.ignored_by = "loopback";
+  }
+
+  void take(const Event& e);
+  bool touches(const Event& e) const;
+  Evidence evidence_of(uint32_t mark) const;
+  Verdict verdict_of(const PolicyRule& rule);
+  std::vector<Step> steps_of(const PolicyRule& rule, uint32_t user, uint64_t& spared) const;
+  uint32_t worst_user(const PolicyRule& rule) const;
+  void find_window(const PolicyRule& rule, const std::vector<Step>& steps, Verdict& v) const;
+  void find_login(const PolicyRule& rule, uint32_t user, Verdict& v) const;
+  std::string excuse(const PolicyRule& rule, uint32_t user) const;
+
+  Address address;
+  Network around;
+  uint32_t me = 0;
+  Judge whole;                // the scan's own verdict on everything
+  JudgeState part;            // what touches the address, with places; marks are never thinned out
+  std::vector<Place> places;  // of part.marks
+  std::unordered_map<uint32_t, std::string> names;  // users that the address tried or was, by hash
+  Explanation explanation;
+};
+
+bool Explainer::State::touches(const Event& e) const {
+  if (contains(around, e.address)) return true;
+  return part.user_rules && (bit(e.kind) & kNamed) && !e.user().empty();
+}
+
+void Explainer::State::take(const Event& e) {
+  if (e.address == address) {
+    explanation.seen = true;
+    if (explanation.events.size() < kMostEvents)
+      explanation.events.push_back(owned(e));
+    else
+      ++explanation.events_left_out;
+  }
+  if (!(part.kept_kinds >> static_cast<unsigned>(e.kind) & 1) || e.address.empty() || e.count == 0) return;
+  if (!touches(e)) {
+    if (e.kind == EventKind::kAuthOk) part.mark_of(e, me);  // its domain is learned all the same
+    return;
+  }
+  if (part.marks.size() >= kMostKept) {
+    explanation.cut = true;
+    return;
+  }
+  const Mark m = part.mark_of(e, part.source_of(e.address));
+  if (e.address == address && m.user != 0 && names.size() < kMostEvents) names.try_emplace(m.user, e.user());
+  part.marks.push_back(m);
+  places.push_back({e.file, e.line});
+}
+
+Evidence Explainer::State::evidence_of(uint32_t mark) const {
+  const Mark& m = part.marks[mark];
+  const auto name = names.find(m.user);
+  return {instant_of(m.time),
+          part.sources[m.source].address,
+          m.kind,
+          m.weight,
+          places[mark].file,
+          places[mark].line,
+          m.user != 0 && name != names.end() ? name->second : ""};
+}
+
+// What counts for the key that the address falls under, in order of time.
+std::vector<Step> Explainer::State::steps_of(const PolicyRule& rule, uint32_t user, uint64_t& spared) const {
+  const auto same_key = [&](const Mark& m) {
+    if (rule.policy.per == Per::kUser) return m.user == user && user != 0;
+    return rule.group ? rule.group->of(m.source) == rule.group->of(me) : m.source == me;
+  };
+  std::vector<Step> steps;
+  for (uint32_t i = 0; i < part.marks.size(); ++i) {
+    Mark m = part.marks[i];
+    if (!same_key(m) || part.sources[m.source].ignored) continue;
+    if (part.counts(rule, m)) {
+      steps.push_back({m.time, m.weight, i});
+    } else if (m.spared & rule.spare_bits) {
+      m.spared = 0;
+      if (part.counts(rule, m)) spared += m.weight;
+    }
+  }
+  std::stable_sort(steps.begin(), steps.end(), [](const Step& a, const Step& b) { return a.time < b.time; });
+  return steps;
+}
+
+// Of the users that the address failed as, the one that comes nearest to the limit.
+uint32_t Explainer::State::worst_user(const PolicyRule& rule) const {
+  std::unordered_map<uint32_t, bool> tried;
+  for (const Mark& m : part.marks)
+    if (m.source == me && m.user != 0 && part.counts(rule, m)) tried.emplace(m.user, true);
+  std::unordered_map<uint32_t, uint64_t> totals;
+  for (const Mark& m : part.marks)
+    if (tried.contains(m.user) && part.counts(rule, m)) totals[m.user] += m.weight;
+  const auto breach = std::find_if(part.breaches.begin(), part.breaches.end(), [&](const UserBreach& b) {
+    return b.source == me && b.rule == rule.number && excuse(rule, b.user).empty();
+  });
+  if (breach != part.breaches.end()) return breach->user;
+  const auto most = std::max_element(totals.begin(), totals.end(), [](const auto& a, const auto& b) {
+    return std::pair(a.second, a.first) < std::pair(b.second, b.first);
+  });
+  return most == totals.end() ? 0 : most->first;
+}
+
+// The fullest window, the first of equals, but one in which the address itself has a part if there is
+// one: the others' don't convict it.
+void Explainer::State::find_window(const PolicyRule& rule, const std::vector<Step>& steps, Verdict& v) const {
+  const auto mine = [&](const Step& s) { return part.marks[s.mark].source == me ? s.weight : 0; };
+  uint64_t sum = 0, own = 0;
+  const auto add = [&](const Step& s) { sum += s.weight, own += mine(s); };
+  size_t untimed = 0;  // they stand first and are in every window
+  while (untimed < steps.size() && steps[untimed].time == kUntimed) add(steps[untimed++]);
+  v.most = sum, v.own = own;
+  size_t best_begin = untimed, best_end = untimed;  // behind the last
+  for (size_t begin = untimed, end = untimed; end < steps.size(); ++end) {
+    add(steps[end]);
+    for (; rule.policy.window.count() > 0 && steps[begin].time <= steps[end].time - rule.policy.window.count(); ++begin)
+      sum -= steps[begin].weight, own -= mine(steps[begin]);
+    if (sum > rule.policy.limit && own > 0 && !has_time(v.at)) v.at = instant_of(steps[end].time);
+    if (std::pair(own > 0, sum) <= std::pair(v.own > 0, v.most)) continue;
+    v.most = sum, v.own = own;
+    best_begin = begin, best_end = end + 1;
+  }
+  if (best_begin < best_end) v.from = instant_of(steps[best_begin].time), v.to = instant_of(steps[best_end - 1].time);
+  std::vector<uint32_t> inside;
+  for (size_t i = 0; i < untimed; ++i) inside.push_back(steps[i].mark);
+  for (size_t i = best_begin; i < best_end; ++i) inside.push_back(steps[i].mark);
+  v.evidence_left_out = inside.size() - std::min(inside.size(), kMostEvidence);
+  for (size_t i = v.evidence_left_out; i < inside.size(); ++i) v.evidence.push_back(evidence_of(inside[i]));
+}
+
+void Explainer::State::find_login(const PolicyRule& rule, uint32_t user, Verdict& v) const {
+  const auto one_address = [&](uint32_t source) {
+    if (rule.policy.per == Per::kAddress)
+      return rule.group ? rule.group->of(source) == rule.group->of(me) : source == me;
+    return network_of(part.sources[source].address, 32, 64) == network_of(address, 32, 64);
+  };
+  for (uint32_t i = 0; i < part.marks.size(); ++i) {
+    const Mark& m = part.marks[i];
+    if (m.kind != EventKind::kAuthOk || !one_address(m.source) || (user != 0 && m.user != user)) continue;
+    if (!v.login || instant_of(m.time) >= v.login->time) v.login = evidence_of(i);
+  }
+}
+
+// Why an address over the limit is no offender.
+std::string Explainer::State::excuse(const PolicyRule& rule, uint32_t user) const {
+  if (part.sources[me].ignored) return "it is on the ignore list (" + explanation.ignored_by + ")";
+  uint64_t taken = 0, refused = 0;
+  bool logged_in = false;
+  for (const Mark& m : part.marks) {
+    if (m.kind == EventKind::kAuthOk &&
+        network_of(part.sources[m.source].address, 32, 64) == network_of(address, 32, 64))
+      logged_in |= m.user == user || m.user == 0;
+    if (m.source != me) continue;
+    if (m.kind == EventKind::kAccepted) taken += m.weight;
+    if (rule.policy.events >> static_cast<unsigned>(m.kind) & 1) refused += m.weight;
+  }
+  if (rule.policy.per == Per::kUser && logged_in) return "it logged in as that user";
+  if (rule.policy.spare_senders && taken > refused)
+    return fmt::format("{} were taken from it, more than the {} counted", plural(taken, "message"), refused);
+  return "";
+}
+
+namespace {
+
+std::string window_words(const Policy& p) {
+  return p.window.count() == 0 ? "in the whole log" : "within " + format_duration(p.window);
+}
+
+std::string in_words(const Verdict& v, bool needs_a_domain) {
+  const Policy& p = v.policy;
+  const std::string of_key = p.per == Per::kUser && !v.key.empty() ? " of the user " + for_terminal(v.key, 80)
+                             : p.per == Per::kNetwork              ? " in " + v.key
+                                                                   : "";
+  const std::string spared =
+      v.spared == 0 ? "" : fmt::format("; {} not counted because of a login", plural(v.spared, "event"));
+  if (needs_a_domain) return "not judged: no local domain is known (--local-domain)";
+  if (v.broken)
+    return fmt::format("offender: {}{} {}, allowed are {}{}", plural(v.most, "event"), of_key, window_words(p), p.limit,
+                       spared);
+  if (!v.excused.empty())
+    return fmt::format("no offender, though {}{} {}, allowed are {}: {}{}", plural(v.most, "event"), of_key,
+                       window_words(p), p.limit, v.excused, spared);
+  if (v.most == 0) return fmt::format("no offender: nothing to count{}", spared);
+  const uint64_t missing = p.limit + uint64_t{1} - std::min<uint64_t>(v.most, p.limit);
+  return fmt::format("no offender: {}{} {}, allowed are {}; {} more {} would make it one{}", plural(v.most, "event"),
+                     of_key, window_words(p), p.limit, missing, window_words(p), spared);
+}
+
+}  // namespace
+
+Verdict Explainer::State::verdict_of(const PolicyRule& rule) {
+  const Policy& p = rule.policy;
+  Verdict v;
+  v.policy = p;
+  v.name = part.config.policies.name + "/" + p.name;
+  const uint32_t user = p.per == Per::kUser ? worst_user(rule) : 0;
+  if (p.per == Per::kUser) {
+    v.key = user != 0 ? names[user] : "";
+  } else {
+    const Network n =
+        p.per == Per::kNetwork ? network_of(address, p.prefix4, p.prefix6) : network_of(address, 32, p.prefix6);
+    const bool single = n.prefix == (n.address.is_v4() ? 32 : 128);
+    v.key = single ? format_address(address) : format_network(n);
+  }
+  const std::vector<Step> steps = steps_of(rule, user, v.spared);
+  for (const Step& step : steps) v.counted += step.weight;
+  find_window(rule, steps, v);
+  v.broken = part.sources[me].broken >> rule.number & 1;
+  if (!v.broken && v.most > p.limit && v.own > 0) v.excused = excuse(rule, user);
+  if (v.spared > 0) find_login(rule, user, v);
+  v.in_words = in_words(v, p.needs_domains && !part.domains.any_known());
+  return v;
+}
+
+Explainer::Explainer(JudgeConfig config, Address address)
+    : state_(std::make_unique<State>(std::move(config), address)) {}
+Explainer::Explainer(Explainer&&) noexcept = default;
+Explainer::~Explainer() = default;
+
+void Explainer::take(std::span<const Event> events) {
+  state_->whole.take(events);
+  for (const Event& event : events) state_->take(event);
+}
+
+Explanation Explainer::finish(const InputReport& input) {
+  State& s = *state_;
+  Explanation& out = s.explanation;
+  out.source.address = s.address;
+  s.whole.finish(input, [&](SourceReport&& source) {
+    if (source.address == s.address) out.source = std::move(source);
+  });
+  out.offender = out.source.offender;
+  s.part.settle(true);
+  s.part.flag_user_breaches();
+  s.part.spare_senders();
+  for (const PolicyRule& rule : s.part.rules) out.verdicts.push_back(s.verdict_of(rule));
+  return std::move(out);
+}
+
+}  // namespace mailward

@@ -1,0 +1,103 @@
+// For tests: small random worlds of events and policies, made so that their edges meet often.
+#pragma once
+
+#include <fmt/format.h>
+
+#include <array>
+#include <random>
+#include <string>
+#include <vector>
+
+#include "judge/judge.h"
+
+namespace mailward {
+
+inline constexpr int64_t kHour = 3'600'000'000;
+inline constexpr int64_t kDay = 24 * kHour;
+inline constexpr int64_t kBegin = 1'772'409'600'000'000;  // 2026-03-02
+
+struct Happening {  // an event that owns its name
+  int64_t time;
+  std::string address;
+  EventKind kind;
+  std::string user;
+  uint32_t count = 1;
+  bool unknown = false;
+};
+
+inline Event event_of(const Happening& t) {
+  Event e;
+  e.time = t.time == INT64_MIN ? kNoInstant : Instant(Duration(t.time));
+  e.address = *parse_address(t.address);
+  e.kind = t.kind;
+  e.count = t.count;
+  e.unknown_user = t.unknown;
+  e.facts[static_cast<size_t>(Fact::kUser)] = t.user;
+  return e;
+}
+
+inline constexpr std::array<const char*, 8> kAddresses{"192.0.2.1",   "192.0.2.2",   "192.0.2.130",     "198.51.100.7",
+                                                       "2001:db8::1", "2001:db8::2", "2001:db8:0:1::1", "203.0.113.9"};
+inline constexpr std::array<const char*, 10> kUsers{"anna", "Anna@home.example", "anna@HOME.example", "bob@far.example",
+                                                    "bob",  "eve@a@far.example", "@home.example",     "eve@",
+                                                    "",     "carl@home.example"};
+inline constexpr std::array<EventKind, 7> kKinds{EventKind::kAccepted,  EventKind::kAuthFailed, EventKind::kAuthFailed,
+                                                 EventKind::kAuthOk,    EventKind::kNoTls,      EventKind::kDropped,
+                                                 EventKind::kAuthFailed};
+
+template <class R, class T, size_t N>
+T one_of(R& random, const std::array<T, N>& list) {
+  return list[random() % N];
+}
+
+inline Policy random_policy(std::mt19937& random, int number) {
+  Policy p;
+  p.name = fmt::format("p{}", number);
+  p.events = one_of(
+      random, std::array<KindSet, 4>{bit(EventKind::kAuthFailed), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
+                                     bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
+                                     bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
+  p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
+  p.per = static_cast<Per>(random() % 3);
+  p.limit = random() % 6;
+  p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
+  p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
+  p.spare_clients = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
+  p.spare_senders = random() % 4 == 0;
+  p.prefix6 = p.per == Per::kNetwork ? 48 : one_of(random, std::array<int, 2>{64, 128});
+  if (p.per == Per::kUser) p.prefix6 = 64;
+  p.prefix4 = one_of(random, std::array<int, 2>{24, 25});
+  p.needs_domains = random() % 8 == 0;
+  return p;
+}
+
+inline std::vector<Happening> random_events(std::mt19937& random) {
+  const bool some_untimed = random() % 4 == 0;
+  const int64_t length = one_of(random, std::array<int64_t, 4>{kHour, kDay, 10 * kDay, 60 * kDay});
+  std::vector<Happening> events(random() % 400);
+  for (Happening& t : events) {
+    t.time = kBegin + static_cast<int64_t>(random() % 1000) * (length / 1000);
+    if (random() % 3 == 0) t.time = kBegin + static_cast<int64_t>(random() % 8) * (length / 8);  // many at once
+    if (some_untimed && random() % 4 == 0) t.time = INT64_MIN;
+    t.address = one_of(random, kAddresses);
+    t.kind = one_of(random, kKinds);
+    if (t.kind == EventKind::kAuthOk && random() % 3) t.kind = EventKind::kAuthFailed;
+    t.user = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk ? one_of(random, kUsers) : "";
+    t.count = random() % 5 == 0 ? 1 + random() % 3 : 1;
+    t.unknown = random() % 4 == 0;
+  }
+  return events;
+}
+
+inline JudgeConfig random_config(std::mt19937& random) {
+  JudgeConfig config;
+  config.policies.name = "set";
+  for (int i = 0; i < 6; ++i) config.policies.policies.push_back(random_policy(random, i));
+  if (random() % 2) config.local_domains = {"home.example"};
+  if (random() % 3 == 0) config.ignore.add(*parse_network("192.0.2.128/25"));
+  config.marks = one_of(random, std::array<size_t, 3>{16, 100, 100'000});
+  config.told = static_cast<Told>(random() % 3);
+  return config;
+}
+
+}  // namespace mailward

@@ -1,0 +1,28 @@
+// Why an address is an offender, or why not: in words for a terminal, and as one JSON document. Log
+// lines are shown as they are, escaped.
+#pragma once
+
+#include <string>
+#include <vector>
+
+#include "judge/explain.h"
+#include "view/output.h"
+#include "view/screen.h"
+
+namespace mailward {
+
+struct ExplanationText {
+  Screen screen;
+  LocalTime time;
+  std::string policy;              // the set's name
+  std::vector<std::string> files;  // the input's, by ExplainedEvent::file
+  size_t most_lines = 200;         // of the log; the latest
+};
+
+void write_explanation(const Explanation& explanation, const ExplanationText& how, Output& out);
+
+// {"address", "offender", "policies", "source", "verdicts": […], "events": [as `mailward events`, and
+// "raw"]}; absent facts left out.
+void write_explanation_json(const Explanation& explanation, const std::vector<std::string>& files, Output& out);
+
+}  // namespace mailward
