@@ -33,7 +33,7 @@ def what_is(truth, address):
     if source:
         if source["role"] != "innocent":
             return source["role"]
-        return "innocent, with a weak or hostile event" if set(source["events"]) & CHARGES else "innocent, did nothing"
+        return "innocent, with a weak or hostile event" if set(source["events"]) & CHARGES else "innocent, nothing that the driver noted"
     if address in (truth["server"] if isinstance(truth["server"], list) else [truth["server"]]):
         return "the server itself"
     return "not an address of this network"

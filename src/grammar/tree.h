@@ -77,7 +77,7 @@ class Tree {
   friend class plain::Walk;
   friend class wide::Walk;
 
-  enum class Step : uint8_t { kLiteral, kLiterals, kHex16, kField, kFree, kAccept };
+  enum class Step : uint8_t { kLiteral, kLiterals, kHex16, kClass, kField, kFree, kAccept };
   struct Alternative {
     Step step;
     uint32_t index;  // into literals_, dispatches_, fields_, nodes_ (the right tree's root), accepts_

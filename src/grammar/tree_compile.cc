@@ -212,7 +212,9 @@ class TreeBuilder {
       const Tree::FieldEdge& edge = out_.fields_[f];
       const bool any = edge.kind == Type::Kind::kPath || edge.kind == Type::Kind::kQuoted || edge.min == 0;
       const bool hex16 = forward && edge.kind == Type::Kind::kClass && edge.min == 16 && edge.max == 16 && edge.table == table(hex_);
-      add({hex16 ? Tree::Step::kHex16 : Tree::Step::kField, f}, any ? ByteSet::all() : set_of_[edge.table], edge.min == 0);
+      // A class of any length that ends where its bytes end: the commonest kind, and the cheapest.
+      const bool plain = forward && edge.kind == Type::Kind::kClass && edge.max == kNoMaximum && edge.give_back == 0 && !out_.classes_[edge.table].mixed;
+      add({hex16 ? Tree::Step::kHex16 : plain ? Tree::Step::kClass : Tree::Step::kField, f}, any ? ByteSet::all() : set_of_[edge.table], edge.min == 0);
     }
     for (int c : ends) add({Tree::Step::kAccept, cells_[static_cast<size_t>(c)]->accept}, forward ? ByteSet{} : ByteSet::all(), true);
     if (!frees.empty()) add({Tree::Step::kFree, right_tree(frees)}, ByteSet::all(), true);

@@ -19,7 +19,7 @@ struct Votes {
 bool is_syslog(std::string_view line, Votes& votes) {
   if (line.starts_with('<')) {
     const size_t close = line.find('>');
-    if (close == std::string_view::npos || close > 4) return false;
+    if (close > 4) return false;  // also where there is none
     line.remove_prefix(close + 1);
   }
   if (line.starts_with("1 ")) line.remove_prefix(2);

@@ -98,14 +98,12 @@ Took HeaderReader::read(std::string_view line, Record& out) {
   out.length = static_cast<uint32_t>(line.size());
   if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   Impl& self = *impl_;
-  if (line.size() >= self.quick && std::memcmp(line.data(), self.memory.prefix, kPrefix) == 0) [[likely]] {
+  const char* p = line.data();
+  // The same second, or another one of the same minute.
+  if (line.size() >= self.quick && (std::memcmp(p, self.memory.prefix, kPrefix) == 0 || self.step_second(p)))
+      [[likely]] {
     out.time = self.memory.time;
-    return self.tags.read_quickly(line.data() + kPrefix, line.data() + line.size(), out);
-  }
-  // Another second of the same minute.
-  if (line.size() >= self.quick && self.step_second(line.data())) {
-    out.time = self.memory.time;
-    return self.tags.read_quickly(line.data() + kPrefix, line.data() + line.size(), out);
+    return self.tags.read_quickly(p + kPrefix, p + line.size(), out);
   }
   return self.form == Form::kSyslog ? self.read_syslog(line, out) : self.read_own(line, out);
 }
@@ -215,8 +213,9 @@ Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Record& out
   if (line.substr(at).starts_with("- ")) {
     out.time = fold.previous();
     at += 2;
-  } else if ((at = take_stamp(line, at, out.time)) == 0) {
-    return Took::kNoHeader;
+  } else {
+    at = take_stamp(line, at, out.time);
+    if (at == 0) return Took::kNoHeader;
   }
   std::string_view words[4];
   for (std::string_view& word : words) {

@@ -22,11 +22,7 @@ bool is_busybox(const Record& r) {
 }
 
 // "[1/3] …": Exim's first piece of a long entry.
-bool is_exim_piece(std::string_view message) {
-  if (!message.starts_with("[1/")) return false;
-  const size_t end = message.find("] ");
-  return end != std::string_view::npos && end < 9;
-}
+bool is_exim_piece(std::string_view message) { return message.starts_with("[1/") && message.find("] ") < 9; }
 
 }  // namespace
 

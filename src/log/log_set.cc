@@ -193,7 +193,7 @@ OpenedLogs open_logs(std::span<const std::string> names) {
 Result<std::string> find_system_log(const std::string& root) {
   for (const char* name : {"/var/log/mail.log", "/var/log/maillog"}) {
     struct stat s{};
-    const std::string path = root + name;
+    std::string path = root + name;
     if (::stat(path.c_str(), &s) == 0 && S_ISREG(s.st_mode) && s.st_size > 0) return path;
   }
   for (const char* name : {"/var/log/journal", "/run/log/journal"}) {

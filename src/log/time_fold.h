@@ -3,7 +3,7 @@
 // instant, and the guess checked afterwards: if the first stamp of the part reads the same from the
 // true instant, the whole part does.
 //
-// Rules (docs/log-forms.md):
+// Rules:
 //  - A stamp with an offset ("+01:00", "Z") means what it says.
 //  - A missing year is the one that puts the record nearest to the record before it; the first
 //    record has the year that the caller gives. 29 February only falls into leap years.

@@ -18,18 +18,7 @@ void LineFigures::add(const LineFigures& other) {
   if (has_time(other.last) && other.last > last) last = other.last;
 }
 
-const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
-  const char* p = begin;
-  while (p < end) {
-    const char* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
-    if (!stop) break;
-    line(p, stop, header, out);
-    p = stop + 1;
-  }
-  return p;
-}
-
-void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+inline void LineReader::read_line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   ++line_;
   ++figures_.lines;
   const std::string_view text(begin, static_cast<size_t>(end - begin));
@@ -40,6 +29,19 @@ void LineReader::line(const char* begin, const char* end, HeaderReader& header, 
     case Took::kContinuation: return;
   }
 }
+
+const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  const char* p = begin;
+  while (p < end) {
+    const char* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
+    if (!stop) break;
+    read_line(p, stop, header, out);
+    p = stop + 1;
+  }
+  return p;
+}
+
+void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) { read_line(begin, end, header, out); }
 
 void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
   seen(r.time);
@@ -68,17 +70,7 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
 }
 
 void LineReader::tell(const Record& r, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {
-  LineContext where;
-  where.time = r.time;
-  where.host = r.host;
-  where.program = r.program;
-  where.pid = r.pid;
-  where.file = file_;
-  where.line = line_;
-  where.repeat = repeat;
-  where.raw = raw;
-  where.message = r.message;
-  where.cut = match.address_right && at_cut_length(r);
+  LineContext where{&r, line_, file_, repeat, match.address_right && at_cut_length(r), raw, {}};
   if (options_.keep_facts) where.service = grammar_.find(r.program).service;
   tracker_.take(where, rules, meaning, match, out);
 }
@@ -97,7 +89,7 @@ bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out)
     if (meaning && !meaning->silent && (match_.has(Capture::kAddress) != m.has(Capture::kAddress) || (m.has(Capture::kAddress) && match_.address != m.address))) {
       RuleMeaning nobody;
       nobody.kinds[0] = EventKind::kAmbiguous;
-      tracker_.take(LineContext{}, *by, nobody, match_, out);
+      tracker_.take(LineContext{&r}, *by, nobody, match_, out);
       return true;
     }
     if (meaning && !meaning->silent) continue;

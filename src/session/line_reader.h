@@ -76,6 +76,7 @@ class LineReader {
   LineFigures& figures() { return figures_; }
 
  private:
+  void read_line(const char* begin, const char* end, HeaderReader& header, Batch& out);
   void seen(Instant t) {
     if (!has_time(t)) return;
     if (!has_time(figures_.first) || t < figures_.first) figures_.first = t;

@@ -73,7 +73,8 @@ class Tester {
   // The facts of one line alone: its own, whatever its session would add.
   Told told(const ProgramRules& p, const RuleMeaning& m, size_t which) {
     Tracker tracker({.keep_facts = true}, Tracker::Mode::kInOrder);
-    LineContext where;
+    const Record record;
+    LineContext where{&record};
     where.service = p.service;
     RuleMeaning alone = m;
     alone.session = SessionAct::kNone;
@@ -133,15 +134,16 @@ class Tester {
       const size_t colon = line.find(": ");
       const size_t bracket = line.find('[');
       if (colon == std::string::npos) return failure(f, s.at_line, fmt::format("story `{}`: a line wants `program[pid]: message`", s.name));
-      LineContext where;
+      Record record;
+      LineContext where{&record};
       const bool has_pid = bracket < colon;
-      where.program = std::string_view(line).substr(0, has_pid ? bracket : colon);
-      if (has_pid) std::from_chars(line.data() + bracket + 1, line.data() + colon, where.pid);
-      const auto found = grammar_.find(where.program);
-      if (!found.rules) return failure(f, s.at_line, fmt::format("story `{}`: nobody knows the program `{}`", s.name, where.program));
+      record.program = std::string_view(line).substr(0, has_pid ? bracket : colon);
+      if (has_pid) std::from_chars(line.data() + bracket + 1, line.data() + colon, record.pid);
+      const auto found = grammar_.find(record.program);
+      if (!found.rules) return failure(f, s.at_line, fmt::format("story `{}`: nobody knows the program `{}`", s.name, record.program));
       where.service = found.service;
       const std::string message = line.substr(colon + 2);
-      where.message = message;
+      record.message = message;
       if (const RuleMeaning* m = explain(*found.rules, message)) tracker.take(where, *found.rules, *m, match_, out);
       else failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
     }

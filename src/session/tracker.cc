@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cstring>
 
 namespace mailward {
 namespace {
@@ -59,7 +60,7 @@ uint32_t number(std::string_view text, uint32_t otherwise) {
 }  // namespace
 
 uint32_t Tracker::host_hash(std::string_view host) {
-  if (host != last_host_) {
+  if (host.size() != last_host_.size() || std::memcmp(host.data(), last_host_.data(), host.size()) != 0) {
     last_host_ = host;
     last_host_hash_ = hash_host(host);
   }
@@ -70,7 +71,7 @@ uint32_t Tracker::host_hash(std::string_view host) {
 
 void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
   if (meaning.silent) return;
-  if (meaning.twice && where.pid != 0) {
+  if (meaning.twice && where.record->pid != 0) {
     bool unknown = false;
     if (is_copy(where, rules, match, out, unknown)) return;
     if (unknown) {
@@ -79,12 +80,12 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
     }
   }
   const bool has_address = match.has(Capture::kAddress) && !(where.cut && match.address_right);
-  if (meaning.session == SessionAct::kNone || (meaning.key == KeyKind::kPid && where.pid == 0)) {
+  if (meaning.session == SessionAct::kNone || (meaning.key == KeyKind::kPid && where.record->pid == 0)) {
     tell(nullptr, where, rules, meaning, match, has_address, out);
     return;
   }
   const std::string_view id = match.text(meaning.key == KeyKind::kQueue ? Capture::kQueue : Capture::kSession);
-  const uint64_t key = session_key(rules.group, meaning.key, host_hash(where.host), meaning.key == KeyKind::kPid ? where.pid : 0, meaning.key == KeyKind::kPid ? std::string_view{} : id);
+  const uint64_t key = session_key(rules.group, meaning.key, host_hash(where.record->host), meaning.key == KeyKind::kPid ? where.record->pid : 0, meaning.key == KeyKind::kPid ? std::string_view{} : id);
   Session* s = live(key, where, out);
 
   if (meaning.session == SessionAct::kOpen && has_address) {
@@ -116,7 +117,7 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
       s->has_address = true;
       answer_waiting(*s, out);
     }
-    s->last = where.time;
+    s->last = where.record->time;
   }
   tell(s, where, rules, meaning, match, has_address, out);
   if (s && meaning.session == SessionAct::kEnd) close(s, out);
@@ -127,17 +128,17 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
 // off, a client who is refused twice in a second for the same words is counted once.)
 bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown) {
   (void)match;
-  const uint64_t key = session_key(rules.group, KeyKind::kNone, host_hash(where.host), where.pid, {});
-  const uint32_t hash = hash_host(where.message) | 1;
+  const uint64_t key = session_key(rules.group, KeyKind::kNone, host_hash(where.record->host), where.record->pid, {});
+  const uint32_t hash = hash_host(where.record->message) | 1;
   Session* s = live(key, where, out);
   if (!s && mode_ == Mode::kAhead) {
     unknown = true;
     return false;
   }
   if (!s) s = &open(key, where, KeyKind::kNone, out);
-  const bool copy = s->copy == hash && (!has_time(where.time) || where.time - s->last <= std::chrono::seconds(1));
+  const bool copy = s->copy == hash && (!has_time(where.record->time) || where.record->time - s->last <= std::chrono::seconds(1));
   s->copy = copy ? 0 : hash;
-  s->last = where.time;
+  s->last = where.record->time;
   return copy;
 }
 
@@ -223,10 +224,15 @@ void Tracker::ask(const LineContext& where, const ProgramRules& rules, const Rul
   q.position = static_cast<uint32_t>(out.events.size());
   q.rules = &rules;
   q.meaning = &meaning;
+  q.record.time = where.record->time;
+  q.record.pid = where.record->pid;
+  q.record.host = out.texts.keep(where.record->host);
+  q.record.program = out.texts.keep(where.record->program);
+  q.record.message = meaning.twice ? out.texts.keep(where.record->message) : std::string_view{};
   q.where = where;
-  for (std::string_view* text : {&q.where.host, &q.where.program, &q.where.service}) *text = out.texts.keep(*text);
+  q.where.record = &q.record;
+  q.where.service = out.texts.keep(where.service);
   q.where.raw = options_.keep_raw ? out.texts.keep(where.raw) : std::string_view{};
-  q.where.message = meaning.twice ? out.texts.keep(where.message) : std::string_view{};
   q.match.rule = match.rule;
   q.match.present = match.present;
   q.match.address_right = match.address_right;
@@ -242,7 +248,7 @@ void Tracker::ask(const LineContext& where, const ProgramRules& rules, const Rul
 
 Session* Tracker::live(uint64_t key, const LineContext& where, Batch& out) {
   Session* s = table_.find(key);
-  if (s && has_time(where.time) && has_time(s->last) && where.time - s->last > lifetime(s->kind)) {
+  if (s && has_time(where.record->time) && has_time(s->last) && where.record->time - s->last > lifetime(s->kind)) {
     close(s, out);
     return nullptr;
   }
@@ -253,8 +259,8 @@ Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Bat
   if (table_.size() >= kMaxSessions || kept_used_ >= kMaxKept) make_room(out);
   Session& s = table_.add(key);
   s.kind = kind;
-  s.last = where.time;
-  s.host = host_hash(where.host);
+  s.last = where.record->time;
+  s.host = host_hash(where.record->host);
   most_sessions_ = std::max(most_sessions_, table_.size());
   return s;
 }
@@ -327,10 +333,10 @@ void Tracker::decode_fact(Event& e, Fact f) const {
 
 Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const {
   Event e;
-  e.time = where.time;
+  e.time = where.record->time;
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
-  e.pid = where.pid;
+  e.pid = where.record->pid;
   e.file = where.file;
   e.line = where.line;
   if (options_.keep_raw) e.raw = where.raw;
@@ -342,8 +348,8 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
   e.daemon = rules.daemon;
   e.port = static_cast<uint16_t>(match.has(Capture::kPort) ? std::min(number(match.text(Capture::kPort), 0), 65535U) : 0);
   auto set = [&e](Fact f, std::string_view text) { e.facts[static_cast<size_t>(f)] = text; };
-  set(Fact::kHost, where.host);
-  set(Fact::kProgram, where.program);
+  set(Fact::kHost, where.record->host);
+  set(Fact::kProgram, where.record->program);
   set(Fact::kService, where.service);
   for (const auto& [fact, text] : meaning.constants) set(fact, text);
   for (const auto& [capture, fact] : kFactOf)

@@ -18,20 +18,18 @@
 #include "base/arena.h"
 #include "base/event.h"
 #include "grammar/grammar.h"
+#include "log/record.h"
 #include "session/session_table.h"
 
 namespace mailward {
 
-// Where an explained message comes from. Views live as long as the line.
+// Where an explained message comes from. The record lives as long as the line.
 struct LineContext {
-  Instant time = kNoInstant;
-  std::string_view host, program;
-  uint32_t pid = 0;
-  uint32_t file = 0;
+  const Record* record;
   uint64_t line = 0;
-  uint32_t repeat = 1;     // "message repeated N times"
-  bool cut = false;        // at a length at which loggers cut: what stands right of free text is not believed
-  std::string_view message;  // all of it; for lines that may come twice
+  uint32_t file = 0;
+  uint32_t repeat = 1;  // "message repeated N times"
+  bool cut = false;     // at a length at which loggers cut: what stands right of free text is not believed
   std::string_view raw;
   std::string_view service;
 };
@@ -56,8 +54,14 @@ struct Question {
   uint32_t host = 0;       // kLoss
   const ProgramRules* rules = nullptr;
   const RuleMeaning* meaning = nullptr;
-  LineContext where;
+  Record record;
+  LineContext where{&record};
   Match match;
+  Question() = default;
+  Question(Question&& other) noexcept : kind(other.kind), position(other.position), host(other.host), rules(other.rules), meaning(other.meaning), record(other.record), where(other.where), match(other.match) {
+    where.record = &record;
+  }
+  Question& operator=(Question&&) = delete;
 };
 
 // A session began in a part that was read ahead: one of the same key that began before it ends here.

@@ -83,7 +83,8 @@ class Words {
     std::stable_sort(users.begin(), users.end(), [](const auto& a, const auto& b) { return a.second > b.second; });
     std::string text;
     for (size_t i = 0; i < std::min(kMostNames, users.size()); ++i) {
-      text += fmt::format("{}{} {}", i == 0 ? "" : ", ", safe(users[i].first, 60), grouped(users[i].second));
+      text += fmt::format("{}{} {}", i == 0 ? "" : ", ", login_for_screen(users[i].first, 60, screen_.charset),
+                          grouped(users[i].second));
     }
     if (users.size() > kMostNames) text += fmt::format(" and {} more", users.size() - kMostNames);
     return text;
@@ -94,7 +95,7 @@ class Words {
     const std::string_view mark = each.broken ? "broken" : "kept";
     line(fmt::format("{}: {}", safe(each.name, 100), mark), "", each.broken ? Style::kAlarm : Style::kBold);
     line(safe(each.in_words), "  ");
-    if (each.counted > 0 && each.own > 0) evidence(each);
+    if (each.broken || !each.excused.empty()) evidence(each);
   }
 
   void evidence(const Verdict& each) {
@@ -107,7 +108,7 @@ class Words {
       std::string text = fmt::format("{}  {}  {}", time(one.time), place(one.file, one.line), name_of(one.kind));
       if (one.count > 1) text += fmt::format(" ({} at once)", one.count);
       if (one.address != explanation_.address) text += "  " + format_address(one.address);
-      if (!one.user.empty()) text += "  " + safe(one.user, 60);
+      if (!one.user.empty()) text += "  " + login_for_screen(one.user, 60, screen_.charset);
       out_.text() += "    " + text + '\n';
       out_.pass_on();
     }

@@ -56,6 +56,11 @@ std::string for_screen(std::string_view text, size_t columns, Charset charset) {
   return all;
 }
 
+std::string login_for_screen(std::string_view name, size_t columns, Charset charset) {
+  if (!name.empty() && name.find_first_of(" ,;\"") == std::string_view::npos) return for_screen(name, columns, charset);
+  return '"' + for_screen(name, columns - std::min<size_t>(columns, 2), charset) + '"';
+}
+
 std::string shell_word(std::string_view text, Charset charset) {
   constexpr size_t kLongest = 4096;
   if (text.size() > kLongest || for_terminal(text, kLongest) != text) return "";

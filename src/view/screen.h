@@ -33,6 +33,9 @@ std::string format_local(Instant t, const LocalTime& local, size_t length);
 // terminal all other characters as \u{e9}.
 std::string for_screen(std::string_view text, size_t columns, Charset charset);
 
+// A login name as one item of a list: in quotes where it holds what separates items.
+std::string login_for_screen(std::string_view name, size_t columns, Charset charset);
+
 // One word of a shell's command line, quoted where needed; empty where the word holds what can't be
 // shown, for then it can't be typed either.
 std::string shell_word(std::string_view text, Charset charset);

@@ -77,7 +77,7 @@ std::vector<std::string> login_items(const SourceReport& source, Charset charset
       items.emplace_back();  // never drawn: no line has room for so many
       continue;
     }
-    std::string item = for_screen(users[i]->first, kLongestLogin, charset);
+    std::string item = login_for_screen(users[i]->first, kLongestLogin, charset);
     if (users[i]->second > 1) item += fmt::format(" {}", grouped(users[i]->second));
     items.push_back(std::move(item));
   }

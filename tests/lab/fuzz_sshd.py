@@ -173,7 +173,10 @@ def main():
     told = []
     try:
         zonefile = os.path.dirname(place.root) + "/zone.json"
-        json.dump({"A": {"fake.bad.example": ["198.51.100.99"]}, "PTR": {"198.51.100.8": "fake.bad.example"}, "TXT": {}, "MX": {}}, open(zonefile, "w"))
+        # Reverse names: one that leads elsewhere, one that is an address, one that leads nowhere.
+        json.dump({"A": {"fake.bad.example": ["198.51.100.99"]}, "TXT": {}, "MX": {},
+                   "PTR": {"198.51.100.11": "fake.bad.example", "198.51.100.12": VICTIM, "198.51.100.13": "gone.bad.example"}}, open(zonefile, "w"))
+        open(place.root + "/etc/hosts.deny", "a").write("sshd: 198.51.100.14\n")
         script, ports, logs = daemons.sshd(place, {"users": {"anna": "s3cret-anna"}})
         config = place.root + "/etc/ssh/sshd_config"
         body = open(config).read().replace("KbdInteractiveAuthentication no", "KbdInteractiveAuthentication " + args.kbd)

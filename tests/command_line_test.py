@@ -1,0 +1,198 @@
+"""What a person at a terminal, a pipe and a script see: usage, quiet, closed pipes, full disks, looks."""
+import fcntl
+import os
+import pty
+import re
+import struct
+import subprocess
+import termios
+import unicodedata
+
+import program
+
+LINE = "Mar  9 08:5{}:42 mail sshd[{}]: Failed password for {} from 203.0.113.{} port 4711 ssh2\n"
+COMMON = ["--timezone", "UTC", "--year", "2026", "--policy", "any"]
+
+
+def log(lines=40):
+    names = ["root", "admin", "山田", "m\u00fcller", "a\x1b[31mb", "\u202egnp"]
+    return "".join(LINE.format(i % 10, 100 + i, names[i % len(names)], 1 + i % 7) for i in range(lines)).encode()
+
+
+def on_terminal(arguments, columns, environment, data):
+    """Standard output is a terminal of so many columns; returns what it is sent."""
+    leader, follower = pty.openpty()
+    fcntl.ioctl(follower, termios.TIOCSWINSZ, struct.pack("HHHH", 50, columns, 0, 0))
+    env = {k: v for k, v in os.environ.items() if not k.startswith(("LC_", "LANG", "COLUMNS", "NO_COLOR"))}
+    process = subprocess.Popen([program.BINARY, *arguments], stdin=subprocess.PIPE, stdout=follower, stderr=subprocess.PIPE,
+                               env=dict(env, **environment))
+    os.close(follower)
+    process.stdin.write(data)
+    process.stdin.close()
+    text = b""
+    while True:
+        try:
+            piece = os.read(leader, 65536)
+        except OSError:
+            break
+        if not piece:
+            break
+        text += piece
+    os.close(leader)
+    error = process.stderr.read()
+    process.stderr.close()
+    return process.wait(timeout=30), text.replace(b"\r\n", b"\n").decode("utf-8"), error.decode()
+
+
+def columns_of(line):
+    return sum(2 if unicodedata.east_asian_width(c) in "WF" else 1 for c in line)
+
+
+class Terminal(program.Case):
+    def test_table_fits_and_is_harmless(self):
+        for columns in (60, 80, 100, 132, 200):
+            for locale, term in (("C.UTF-8", "xterm"), ("C", "xterm"), ("C.UTF-8", "linux")):
+                code, text, error = on_terminal(["scan", *COMMON, "-"], columns, {"LC_ALL": locale, "TERM": term}, log())
+                self.assertEqual((code, error), (0, ""))
+                plain = re.sub(r"\x1b\[[0-9]*m", "", text)
+                self.assertNotIn("\x1b", plain)
+                self.assertNotIn("\u202e", plain)
+                self.assertIn("OFFENDER", plain)
+                for line in plain.splitlines():
+                    if "mailward explain" not in line and not line.startswith("  "):
+                        self.assertLessEqual(columns_of(line), columns, line)
+                if locale == "C" or term == "linux":
+                    self.assertTrue(plain.isascii())
+                else:
+                    self.assertIn("山田", plain)
+
+    def test_color(self):
+        for environment, option, colored in (({"TERM": "xterm"}, "auto", True), ({"TERM": "dumb"}, "auto", False),
+                                             ({"TERM": "xterm", "NO_COLOR": "1"}, "auto", False), ({"TERM": "xterm"}, "never", False),
+                                             ({"TERM": "xterm", "NO_COLOR": "1"}, "always", True)):
+            _, text, _ = on_terminal(["scan", *COMMON, "--color", option, "-"], 80, environment, log())
+            self.assertEqual("\x1b[" in text, colored, (environment, option))
+
+    def test_hint_is_not_given_when_quiet(self):
+        for more, there in (([], True), (["-q"], False)):
+            _, text, _ = on_terminal(["scan", *COMMON, *more, "-"], 100, {"TERM": "xterm"}, log())
+            self.assertEqual("mailward explain" in text, there)
+
+
+class Pipes(program.Case):
+    def test_quiet_says_nothing_but_results(self):
+        done = program.run("scan", "-q", *COMMON, "-", data=log())
+        self.assertEqual((done.code, done.err), (0, b""))
+        self.assertEqual(len(done.lines), 7)
+
+    def test_a_reader_that_goes_away_is_no_error(self):
+        for ignore in (True, False):  # whether the caller ignores SIGPIPE
+            process = subprocess.Popen(["sh", "-c", f"{'trap \"\" PIPE; ' if ignore else ''}exec \"$0\" events --year 2026 -", program.BINARY],
+                                       stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
+            process.stdout.close()
+            try:
+                process.stdin.write(log(200_000))
+                process.stdin.close()
+            except BrokenPipeError:
+                pass
+            error = process.stderr.read()
+            process.stderr.close()
+            code = process.wait(timeout=60)
+            self.assertEqual(error, b"")
+            self.assertIn(code, (0,) if ignore else (0, -13))
+
+    def test_a_full_disk_is_told(self):
+        with open("/dev/full", "wb") as full:
+            for command in ("scan", "events"):
+                done = program.run(command, "--year", "2026", "--policy", "any", "-", data=log(), stdout=full)
+                self.assertEqual(done.code, 1)
+                self.assertIn(b"No space left", done.err)
+
+    def test_a_file_that_is_not_there_is_named_and_the_rest_done(self):
+        good = self.path("mail.log", log())
+        done = program.run("scan", *COMMON, "/nonexistent/mail.log", good)
+        self.assertEqual(done.code, 1)
+        self.assertIn(b"/nonexistent/mail.log", done.err)
+        self.assertEqual(len(done.lines), 7)
+
+    def test_no_input_at_all(self):
+        done = program.run("scan", *COMMON, "/nonexistent/mail.log")
+        self.assertEqual(done.code, 1)
+        self.assertEqual(done.out, b"")
+
+
+class Usage(program.Case):
+    def test_wrong_usage_is_2_and_says_what_to_type(self):
+        for arguments, said in ((["scna"], "did you mean scan?"), (["scan", "--limt", "3"], "did you mean --limit?"),
+                                (["scan", "--policy"], "--policy wants a value"), (["scan", "--format", "jsn"], "did you mean json?"),
+                                (["scan", "--limit", "-1"], "--limit wants a whole number"), (["scan", "--since", "yesterday"], "--since"),
+                                (["scan", "--color", "blue"], "auto"), (["scan", "--year", "26"], "--year wants"),
+                                (["scan", "--timezone", "Europe/Berln"], "Berln"), (["scan", "--policy", "strickes"], "strikes"),
+                                (["scan", "--threads", "0"], "--threads wants"), (["scan", "--local-domain", "a@b"], "no domain"),
+                                (["explain"], "wants an address"), (["explain", "mail.log"], "is no address"), (["run"], "no command"),
+                                (["rules", "list", "postfxi"], "did you mean postfix?"), (["scan", "-x"], "unknown option -x"),
+                                (["scan", "--since", "1h", "--until", "2h"], "not before"), (["scan", "--ban", "soon"], "--ban wants")):
+            done = program.run(*arguments)
+            self.assertEqual(done.code, 2, (arguments, done.err))
+            self.assertIn(said, done.err.decode(), arguments)
+            self.assertEqual(done.out, b"")
+
+    def test_nothing_to_do(self):
+        for arguments in ([], ["rules"]):
+            done = program.run(*arguments)
+            self.assertEqual((done.code, done.out), (2, b""))
+            self.assertIn(b"usage:", done.err)
+
+    def test_help_and_version(self):
+        for arguments in (["--help"], ["help"], ["scan", "-h"], ["help", "scan"], ["help", "rules", "check"], ["rules", "test", "--help"]):
+            done = program.run(*arguments)
+            self.assertEqual((done.code, done.err), (0, b""))
+            self.assertIn("usage: mailward", done.text)
+            for line in done.lines:
+                self.assertLessEqual(len(line), 80)
+        self.assertRegex(program.run("--version").text, r"^mailward \d+\.\d+\.\d+\n$")
+
+    def test_options_may_stand_before_the_command_and_the_last_counts(self):
+        done = program.run("--now", "2026-03-10", "--color", "never", "scan", "--limit", "100", "--limit", "0", "--policy", "tries",
+                           "--format=counts", "-", data=log())
+        self.assertEqual(done.code, 0)
+        self.assertEqual(len(done.lines), 7)
+
+    def test_a_repeated_option_takes_one_value_each_time(self):
+        good = self.path("mail.log", log())
+        done = program.run("scan", *COMMON, "--ignore", "203.0.113.1", good)
+        self.assertEqual((done.code, len(done.lines)), (0, 6))
+
+    def test_since_is_refused_for_text_without_times(self):
+        bare = "".join(line.split(": ", 1)[1] + "\n" for line in log(40).decode("utf-8").splitlines()).encode()
+        self.assertEqual(program.run("scan", "--since", "24h", "-", data=bare).code, 2)
+        self.assertEqual(program.run("scan", "-", data=bare).code, 0)
+
+
+class Configuration(program.Case):
+    def scan(self, text, *more):
+        return program.run("scan", "--config", self.path("mailward.toml", text.encode()), *more, data=log())
+
+    def test_it_is_used_and_the_command_line_wins(self):
+        named = self.path("mail.log", log())
+        text = f'[input]\nfiles = ["{named}"]\ntimezone = "UTC"\n[judge]\npolicy = "any"\nignore = ["203.0.113.1"]\n'
+        self.assertEqual(len(self.scan(text, "--year", "2026").lines), 6)
+        self.assertEqual(len(self.scan(text, "--year", "2026", "--ignore", "203.0.113.2").lines), 5)
+        self.assertEqual(self.scan(text, "--year", "2026", "--policy", "tries", "--limit", "50").lines, [])
+
+    def test_what_is_wrong_in_it_is_named_with_its_place(self):
+        for text, said in (("[judge]\npolicey = 'x'\n", ":2:1: unknown key \"policey\""), ("[judge]\nbrake = 'x'\n", ":2:9: brake must be"),
+                           ("[firewall]\nbackend = 'nft'\n", "one of: nftables"), ("[judge\n", ":1:")):
+            done = self.scan(text, "-")
+            self.assertEqual(done.code, 1)
+            self.assertIn(said, done.err.decode())
+
+    def test_sections_of_other_commands_are_accepted(self):
+        self.assertEqual(self.scan('[firewall]\nbackend = "none"\n[report]\npause = "7d"\n', *COMMON, "-").code, 0)
+
+    def test_a_file_that_is_not_there(self):
+        self.assertEqual(program.run("scan", "--config", "/nonexistent.toml", "-").code, 1)
+
+
+if __name__ == "__main__":
+    program.main()
