@@ -1,4 +1,5 @@
 """What a person at a terminal, a pipe and a script see: usage, quiet, closed pipes, full disks, looks."""
+import contextlib
 import fcntl
 import os
 import pty
@@ -87,14 +88,14 @@ class Pipes(program.Case):
 
     def test_a_reader_that_goes_away_is_no_error(self):
         for ignore in (True, False):  # whether the caller ignores SIGPIPE
-            process = subprocess.Popen(["sh", "-c", f"{'trap \"\" PIPE; ' if ignore else ''}exec \"$0\" events --year 2026 -", program.BINARY],
+            trap = "trap '' PIPE; " if ignore else ""
+            process = subprocess.Popen(["sh", "-c", trap + 'exec "$0" events --year 2026 -', program.BINARY],
                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE)
             process.stdout.close()
-            try:
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.write(log(200_000))
+            with contextlib.suppress(BrokenPipeError):
                 process.stdin.close()
-            except BrokenPipeError:
-                pass
             error = process.stderr.read()
             process.stderr.close()
             code = process.wait(timeout=60)

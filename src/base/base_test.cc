@@ -104,7 +104,9 @@ TEST(Address, AgreesWithTheLibraryOnRandomValues) {
     ASSERT_TRUE(a) << text;
     for (size_t i = 0; i < 16; ++i)
       ASSERT_EQ(raw[i], static_cast<uint8_t>((i < 8 ? a->high : a->low) >> (56 - 8 * (i & 7)))) << text;
-    if (std::string_view(text).find('.') == std::string_view::npos) EXPECT_EQ(format_address(*a), text);
+    if (std::string_view(text).find('.') == std::string_view::npos) {
+      EXPECT_EQ(format_address(*a), text);
+    }
     EXPECT_EQ(parse_address(format_address(*a)), a) << text;
   }
 }

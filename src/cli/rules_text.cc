@@ -34,6 +34,31 @@ std::pair<std::string, std::string> aligned(const std::string& witness, const st
   return rows;
 }
 
+// Where a daemon's rules stand.
+std::string files_of(const Grammar& grammar, const std::string& daemon) {
+  std::string paths;
+  for (const auto& file : grammar.files()) {
+    if (file->daemon == daemon) paths += (paths.empty() ? "" : ", ") + file->path;
+  }
+  return paths;
+}
+
+void write_finding(const std::string& files, const ProgramCheck& program, const Finding& finding, const Screen& screen,
+                   Output& out) {
+  const auto place = [](const Rule& rule) { return fmt::format("{} (line {})", rule.name, rule.at_line); };
+  std::string rules = place(*finding.first);
+  if (finding.second && finding.second != finding.first) rules += " and " + place(*finding.second);
+  const std::string title = fmt::format("{}: {}: {}", files, program.program, rules);
+  out.text() += styled(for_screen(title, kAnyLength, screen.charset), Style::kAlarm, screen) + '\n';
+  out.text() += "  " + wrapped(for_screen(finding.sentence, kAnyLength, screen.charset), screen.width - 2, "  ") + '\n';
+  const auto first = aligned(finding.witness, finding.first_marks);
+  const auto second = aligned(finding.witness, finding.second_marks);
+  out.text() += "    line    " + first.first + '\n';
+  if (!first.second.empty()) out.text() += "    one     " + first.second + '\n';
+  if (!second.second.empty()) out.text() += "    other   " + second.second + '\n';
+  out.pass_on();
+}
+
 }  // namespace
 
 void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Output& out) {
@@ -73,20 +98,14 @@ void write_daemon(const RuleFile& file, const Screen& screen, Output& out) {
   }
 }
 
-void write_finding(const std::string& path, const std::string& program, const Finding& finding, const Screen& screen,
-                   Output& out) {
-  const auto place = [&](const Rule& rule) { return fmt::format("{} (line {})", rule.name, rule.at_line); };
-  std::string rules = place(*finding.first);
-  if (finding.second && finding.second != finding.first) rules += " and " + place(*finding.second);
-  out.text() += styled(for_screen(fmt::format("{}: {}: {}", path, program, rules), kAnyLength, screen.charset),
-                       Style::kAlarm, screen) +
-                '\n';
-  out.text() += "  " + wrapped(for_screen(finding.sentence, kAnyLength, screen.charset), screen.width - 2, "  ") + '\n';
-  const auto first = aligned(finding.witness, finding.first_marks);
-  const auto second = aligned(finding.witness, finding.second_marks);
-  out.text() += "    line    " + first.first + '\n';
-  if (!first.second.empty()) out.text() += "    one     " + first.second + '\n';
-  if (!second.second.empty()) out.text() += "    other   " + second.second + '\n';
+void write_check(const CheckReport& report, const Grammar& grammar, const Screen& screen, Output& out) {
+  for (const std::string& complaint : report.complaints) {
+    out.text() += styled(for_screen(complaint, kAnyLength, screen.charset), Style::kAlarm, screen) + '\n';
+  }
+  for (const ProgramCheck& program : report.programs) {
+    for (const Finding& finding : program.findings)
+      write_finding(files_of(grammar, program.daemon), program, finding, screen, out);
+  }
 }
 
 void write_samples(const SampleReport& report, const Screen& screen, bool quiet, Output& out) {

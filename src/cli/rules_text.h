@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "grammar/prove.h"
+#include "grammar/check.h"
 #include "grammar/rule_file.h"
 #include "session/samples.h"
 #include "view/output.h"
@@ -19,10 +19,9 @@ void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Out
 // One daemon with every line that is known of it, and what each tells.
 void write_daemon(const RuleFile& file, const Screen& screen, Output& out);
 
-// Why two rules can't stand together, with the line that shows it and the bytes that each reading
-// takes for the address (a) and the session's key (k) under it.
-void write_finding(const std::string& path, const std::string& program, const Finding& finding, const Screen& screen,
-                   Output& out);
+// Complaints, then why rules can't stand together: each with the line that shows it, and under it the
+// bytes that either reading takes for the address (a) and for the session's key (k).
+void write_check(const CheckReport& report, const Grammar& grammar, const Screen& screen, Output& out);
 
 // What the samples showed: failures, then how much of the grammar they cover. Quiet: failures only.
 void write_samples(const SampleReport& report, const Screen& screen, bool quiet, Output& out);

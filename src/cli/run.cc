@@ -27,7 +27,7 @@ constexpr const char* kExamples =
     "  mailward explain 192.0.2.7             why that address, with its log lines\n"
     "  mailward scan mail.log | xargs pfctl -t spammers -T add\n"
     "\n"
-    "`mailward COMMAND --help` tells a command's options; mailward(1) tells everything.";
+    "`mailward COMMAND --help` tells its options; mailward(1) tells everything.";
 
 // "mailward rules check"
 std::string full_name(const CLI::App& app) {

@@ -150,7 +150,13 @@ Result<Grammar> Grammar::compile(std::vector<RuleFile> files) {
     for (const Program& p : file->programs) {
       auto rules = compiler.program(*file, p);
       if (!rules) return std::unexpected(rules.error());
-      for (const std::string& glob : p.match) g.names_.push_back({glob, *rules});
+      for (const std::string& glob : p.match) {
+        const auto same = std::find_if(g.names_.begin(), g.names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
+        ProgramRules* last = same == g.names_.end() ? *rules : same->rules;
+        while (last != *rules && last->also) last = last->also;
+        if (last != *rules) last->also = *rules;
+        g.names_.push_back({glob, *rules});
+      }
     }
   // An exact name comes before a pattern.
   std::stable_sort(g.names_.begin(), g.names_.end(), [](const Pattern_& a, const Pattern_& b) { return std::count(a.glob.begin(), a.glob.end(), '*') < std::count(b.glob.begin(), b.glob.end(), '*'); });
@@ -179,10 +185,11 @@ Grammar::Found Grammar::find(std::string_view program) const {
   for (const Pattern_& n : names_) {
     std::string_view star;
     if (!glob_matches(n.glob, program, &star)) continue;
-    if (auto ok = n.rules->prepare(); !ok) {
-      fmt::print(stderr, "mailward: {}\n", ok.error().message);
-      std::abort();
-    }
+    for (ProgramRules* rules = n.rules; rules; rules = rules->also)
+      if (auto ok = rules->prepare(); !ok) {
+        fmt::print(stderr, "mailward: {}\n", ok.error().message);
+        std::abort();
+      }
     return {n.rules, star.empty() ? std::string_view(n.rules->service) : star};
   }
   return {};

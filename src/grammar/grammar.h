@@ -50,6 +50,7 @@ struct ProgramRules {
     Tree tree;
   };
   std::vector<Rank> ranks;  // trees are made by prepare()
+  ProgramRules* also = nullptr;  // of another daemon that writes under the same name (`imapd`: Courier, UW)
 
   // Makes the trees; any thread may call it, any number of times. explain() needs it.
   Result<void> prepare();
@@ -59,6 +60,23 @@ struct ProgramRules {
     for (const Rank& rank : ranks)
       if (rank.tree.match(begin, end, m)) return &rank.meanings[m.rule];
     return nullptr;
+  }
+
+  // The same, of whichever daemon writes under this name: the first that tells something, else the
+  // first that knows the line. `whose` becomes the rules that explained it. (rules check proves the
+  // daemons of one name together.)
+  static const RuleMeaning* explain(const ProgramRules*& whose, const char* begin, const char* end, Match& m) {
+    const ProgramRules* at = whose;
+    const RuleMeaning* known = at->explain(begin, end, m);
+    if (!at->also || (known && !known->silent)) return known;
+    for (at = at->also; at; at = at->also)
+      if (const RuleMeaning* found = at->explain(begin, end, m); found && !found->silent) {
+        whose = at;
+        return found;
+      } else if (!known) {
+        known = found;
+      }
+    return known;
   }
 
  private:

@@ -89,6 +89,7 @@ void JudgeState::settle(bool final) {
 }
 
 void JudgeState::evaluate(int64_t settled) {
+  if (settled == kEnd && user_rules) note_logins();
   for (Grouping* way : ways_to_see(*this)) pass_over_addresses(way, settled);
   for (const PolicyRule& rule : rules)
     if (rule.policy.per != Per::kAddress) pass_over_keys(rule, settled);
@@ -154,7 +155,7 @@ void JudgeState::judge_address(const PolicyRule& rule, std::span<const uint32_t>
   for (const uint32_t i : list) {
     const Mark& m = marks[i];
     if (!counts(rule, m) || sources[m.source].ignored) continue;
-    steps.push_back({m.sum ? kUntimed : m.time, m.weight, i});
+    steps.push_back({m.sum ? kUntimed : m.time, m.weight, i, m.kind});
     total += m.weight;
   }
   if (total > rule.policy.limit || settled != kEnd) judge_steps(rule, steps, settled);
@@ -165,12 +166,14 @@ void JudgeState::judge_address(const PolicyRule& rule, std::span<const uint32_t>
 void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list, int64_t settled) {
   const auto flag = [&](size_t i) {
     const Mark& m = marks[list[i].mark];
-    if (rule.policy.per == Per::kUser)
+    const bool maybe_the_user =
+        rule.policy.per == Per::kUser && (settled != kEnd || keep_breaches || has_login[rule.group->of(m.source)]);
+    if (maybe_the_user)
       breaches.push_back({m.source, static_cast<uint32_t>(rule.number), m.user});
     else
       sources[m.source].broken |= uint32_t{1} << rule.number;
   };
-  if (settled == kEnd) return sweep(list, rule.policy.limit, rule.window, flag);
+  if (settled == kEnd) return sweep(list, rule.bound, rule.window, flag);
   if (rule.window == 0) return;  // folded marks tell the sum at the end
   const bool undecided = domains.learns() && marks.size() < kMostUndecided && rule.policy.when != When::kAny &&
                          rule.policy.when != When::kUnknownUser;
@@ -179,8 +182,11 @@ void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list,
     return;
   }
   const auto later = std::partition_point(list.begin(), list.end(), [&](const Step& s) { return s.time <= settled; });
-  sweep(std::span(list.begin(), later), rule.policy.limit, rule.window, flag);
-  keep_needed(list, rule.policy.limit, rule.window, settled, [&](size_t i) { marks[list[i].mark].keep = true; });
+  sweep(std::span(list.begin(), later), rule.bound, rule.window, flag);
+  const auto part = [&](size_t i) {
+    return uint64_t{marks[list[i].mark].source} << 8 | static_cast<uint64_t>(list[i].kind);
+  };
+  keep_needed(list, rule.bound, rule.window, settled, part, [&](size_t i) { marks[list[i].mark].keep = true; });
 }
 
 // Policies per network and per user. Keys whose weights don't sum up to the limit are passed over.
@@ -207,7 +213,8 @@ void JudgeState::pass_over_keys(const PolicyRule& rule, int64_t settled) {
   std::vector<Step> sorted(begin.back());
   std::vector<uint32_t> at(begin.begin(), begin.end() - 1);
   for (const auto& [key, mark] : counted)
-    if (heavy(key)) sorted[at[key]++] = {marks[mark].sum ? kUntimed : marks[mark].time, marks[mark].weight, mark};
+    if (heavy(key))
+      sorted[at[key]++] = {marks[mark].sum ? kUntimed : marks[mark].time, marks[mark].weight, mark, marks[mark].kind};
   const auto by_time = [](const Step& a, const Step& b) { return a.time < b.time; };
   for (size_t key = 0; key < totals.size(); ++key) {
     const std::span<Step> list(sorted.data() + begin[key], begin[key + 1] - begin[key]);
@@ -249,11 +256,23 @@ void JudgeState::spare_senders() {
   }
 }
 
+// Who is one person's address for policies per user.
+Grouping* JudgeState::people() const {
+  const auto per_user = [](const PolicyRule& r) { return r.policy.per == Per::kUser; };
+  return std::find_if(rules.begin(), rules.end(), per_user)->group;
+}
+
+void JudgeState::note_logins() {
+  const Grouping* const group = people();
+  has_login.assign(group->size(), false);
+  for (const Mark& m : marks)
+    if (m.kind == EventKind::kAuthOk) has_login[group->of(m.source)] = true;
+}
+
 // Never an address that logged in as the user; a login that doesn't tell its name was maybe his.
 void JudgeState::flag_user_breaches() {
   if (breaches.empty()) return;
-  const auto group =
-      std::find_if(rules.begin(), rules.end(), [](const PolicyRule& r) { return r.policy.per == Per::kUser; })->group;
+  const Grouping* const group = people();
   std::unordered_set<uint64_t> logins;
   const auto key = [&](uint32_t source, uint32_t user) { return uint64_t{group->of(source)} << 32 | user; };
   for (const Mark& m : marks)

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <unordered_map>
 
 #include "base/text.h"
@@ -56,7 +57,7 @@ struct Explainer::State {
     const auto network = part.config.ignore.find(a);
     if (network) explanation.ignored_by = format_network(*network);
     me = part.source_of(a);
-    part.wants_user = true;
+    part.wants_user = part.keep_breaches = true;
     if (part.sources[me].ignored && !network) explanation.ignored_by = "loopback";
   }
 
@@ -131,7 +132,7 @@ std::vector<Step> Explainer::State::steps_of(const PolicyRule& rule, uint32_t us
     Mark m = part.marks[i];
     if (!same_key(m) || part.sources[m.source].ignored) continue;
     if (part.counts(rule, m)) {
-      steps.push_back({m.time, m.weight, i});
+      steps.push_back({m.time, m.weight, i, m.kind});
     } else if (m.spared & rule.spare_bits) {
       m.spared = 0;
       if (part.counts(rule, m)) spared += m.weight;
@@ -163,20 +164,32 @@ uint32_t Explainer::State::worst_user(const PolicyRule& rule) const {
 // one: the others' don't convict it.
 void Explainer::State::find_window(const PolicyRule& rule, const std::vector<Step>& steps, Verdict& v) const {
   const auto mine = [&](const Step& s) { return part.marks[s.mark].source == me ? s.weight : 0; };
-  uint64_t sum = 0, own = 0;
-  const auto add = [&](const Step& s) { sum += s.weight, own += mine(s); };
+  Tally tally;
+  uint64_t own = 0;
   size_t untimed = 0;  // they stand first and are in every window
-  while (untimed < steps.size() && steps[untimed].time == kUntimed) add(steps[untimed++]);
-  v.most = sum, v.own = own;
+  for (; untimed < steps.size() && steps[untimed].time == kUntimed; ++untimed) {
+    tally.add(steps[untimed]);
+    own += mine(steps[untimed]);
+  }
   size_t best_begin = untimed, best_end = untimed;  // behind the last
+  auto best = std::tuple(false, false, uint64_t{0});
+  const auto compare = [&](size_t begin, size_t end) {
+    const auto rank = std::tuple(own > 0, tally.over(rule.bound), tally.sum());
+    if (rank <= best) return;
+    best = rank;
+    v.most = tally.sum(), v.own = own, v.kinds = tally.kinds();
+    best_begin = begin, best_end = end;
+  };
+  compare(untimed, untimed);
   for (size_t begin = untimed, end = untimed; end < steps.size(); ++end) {
-    add(steps[end]);
-    for (; rule.policy.window.count() > 0 && steps[begin].time <= steps[end].time - rule.policy.window.count(); ++begin)
-      sum -= steps[begin].weight, own -= mine(steps[begin]);
-    if (sum > rule.policy.limit && own > 0 && !has_time(v.at)) v.at = instant_of(steps[end].time);
-    if (std::pair(own > 0, sum) <= std::pair(v.own > 0, v.most)) continue;
-    v.most = sum, v.own = own;
-    best_begin = begin, best_end = end + 1;
+    tally.add(steps[end]);
+    own += mine(steps[end]);
+    for (; rule.window > 0 && steps[begin].time <= steps[end].time - rule.window; ++begin) {
+      tally.remove(steps[begin]);
+      own -= mine(steps[begin]);
+    }
+    if (tally.over(rule.bound) && own > 0 && !has_time(v.at)) v.at = instant_of(steps[end].time);
+    compare(begin, end + 1);
   }
   if (best_begin < best_end) v.from = instant_of(steps[best_begin].time), v.to = instant_of(steps[best_end - 1].time);
   std::vector<uint32_t> inside;
@@ -232,13 +245,18 @@ std::string in_words(const Verdict& v, bool needs_a_domain) {
   const std::string spared =
       v.spared == 0 ? "" : fmt::format("; {} not counted because of a login", plural(v.spared, "event"));
   if (needs_a_domain) return "not judged: no local domain is known (--local-domain)";
+  const std::string of_kinds = p.kinds > 1 ? fmt::format(" of {} kinds", v.kinds) : "";
   if (v.broken)
-    return fmt::format("offender: {}{} {}, allowed are {}{}", plural(v.most, "event"), of_key, window_words(p), p.limit,
-                       spared);
+    return fmt::format("offender: {}{}{} {}, allowed are {}{}", plural(v.most, "event"), of_kinds, of_key,
+                       window_words(p), p.limit, spared);
   if (!v.excused.empty())
     return fmt::format("no offender, though {}{} {}, allowed are {}: {}{}", plural(v.most, "event"), of_key,
                        window_words(p), p.limit, v.excused, spared);
   if (v.most == 0) return fmt::format("no offender: nothing to count{}", spared);
+  if (p.kinds > 1)
+    return fmt::format("no offender: {} of {}{} {}; more than {} of at least {} kinds would make it one{}",
+                       plural(v.most, "event"), plural(v.kinds, "kind"), of_key, window_words(p), p.limit, p.kinds,
+                       spared);
   const uint64_t missing = p.limit + uint64_t{1} - std::min<uint64_t>(v.most, p.limit);
   return fmt::format("no offender: {}{} {}, allowed are {}; {} more {} would make it one{}", plural(v.most, "event"),
                      of_key, window_words(p), p.limit, missing, window_words(p), spared);
@@ -264,7 +282,7 @@ Verdict Explainer::State::verdict_of(const PolicyRule& rule) {
   for (const Step& step : steps) v.counted += step.weight;
   find_window(rule, steps, v);
   v.broken = part.sources[me].broken >> rule.number & 1;
-  if (!v.broken && v.most > p.limit && v.own > 0) v.excused = excuse(rule, user);
+  if (!v.broken && v.most > p.limit && v.kinds >= p.kinds && v.own > 0) v.excused = excuse(rule, user);
   if (v.spared > 0) find_login(rule, user, v);
   v.in_words = in_words(v, p.needs_domains && !part.domains.any_known());
   return v;

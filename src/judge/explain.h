@@ -54,6 +54,7 @@ struct Verdict {
   uint64_t counted = 0;  // over the key and the whole input, without what was spared
   uint64_t most = 0;     // the most within one window
   uint64_t own = 0;      // of it by the address itself
+  uint32_t kinds = 0;    // of how many different kinds these are
   Instant from = kNoInstant, to = kNoInstant;  // first and last event of that window
   Instant at = kNoInstant;                     // of the event that went over the limit first
   uint64_t spared = 0;                         // not counted because of a login

@@ -51,8 +51,8 @@ TEST(ExplainOracle, SaysWhatTheJudgeSays) {
       for (const Verdict& v : x.verdicts) {
         SCOPED_TRACE(v.name + " for " + address + ": " + v.in_words);
         if (v.broken) names.push_back(v.name);
-        ASSERT_EQ(v.broken, v.broken && v.most > v.policy.limit && v.own > 0);
-        ASSERT_EQ(!v.broken && v.own > 0 && v.most > v.policy.limit, !v.excused.empty());
+        ASSERT_EQ(v.broken, v.broken && v.most > v.policy.limit && v.kinds >= v.policy.kinds && v.own > 0);
+        ASSERT_EQ(!v.broken && v.own > 0 && v.most > v.policy.limit && v.kinds >= v.policy.kinds, !v.excused.empty());
         ASSERT_LE(v.most, v.counted);
         uint64_t sum = 0;
         for (const Evidence& e : v.evidence) sum += e.count;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <numeric>
+#include <utility>
 
 #include "judge/state.h"
 
@@ -22,11 +23,13 @@ std::vector<bool> hostile_sources(const JudgeState& s) {
 std::vector<uint32_t> told_sources(const JudgeState& s) {
   const Told told = s.config.told;
   const std::vector<bool> hostile = told == Told::kHostile ? hostile_sources(s) : std::vector<bool>();
-  std::vector<uint32_t> list;
+  std::vector<std::pair<Address, uint32_t>> keyed;  // sorted by themselves: a look at each source is a cache miss
   for (uint32_t i = 0; i < s.sources.size(); ++i)
-    if (told == Told::kAll || s.sources[i].broken != 0 || (told == Told::kHostile && hostile[i])) list.push_back(i);
-  std::sort(list.begin(), list.end(),
-            [&](uint32_t a, uint32_t b) { return s.sources[a].address < s.sources[b].address; });
+    if (told == Told::kAll || s.sources[i].broken != 0 || (told == Told::kHostile && hostile[i]))
+      keyed.emplace_back(s.sources[i].address, i);
+  std::sort(keyed.begin(), keyed.end());
+  std::vector<uint32_t> list(keyed.size());
+  std::transform(keyed.begin(), keyed.end(), list.begin(), [](const auto& k) { return k.second; });
   return list;
 }
 

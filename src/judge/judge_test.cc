@@ -138,8 +138,13 @@ struct Oracle {
           if (p.window.count() == 0 || t->time == INT64_MIN) return true;
           return end->time != INT64_MIN && t->time <= end->time && t->time > end->time - p.window.count();
         };
-        for (const Happening* t : list) sum += inside(t) ? t->count : 0;
-        if (sum <= p.limit) continue;
+        std::set<EventKind> kinds;
+        for (const Happening* t : list) {
+          if (!inside(t)) continue;
+          sum += t->count;
+          kinds.insert(t->kind);
+        }
+        if (sum <= p.limit || kinds.size() < p.kinds) continue;
         for (const Happening* t : list)
           if (inside(t) && !(p.per == Per::kUser && logged_in_as(p, *t)) && !(p.spare_senders && sender(p, t->address)))
             found.insert(t->address);

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <array>
+#include <bit>
 #include <filesystem>
 #include <fstream>
 #include <limits>
@@ -157,13 +158,14 @@ struct Key {
   ReadKey read;
 };
 
-constexpr std::array<Key, 14> kKeys{{
+constexpr std::array<Key, 15> kKeys{{
     {"name", [](Policy& p, const toml::node& n) { p.name = name_from(n); }},
     {"events", [](Policy& p, const toml::node& n) { p.events = kinds_from(n); }},
     {"when", [](Policy& p, const toml::node& n) { p.when = static_cast<When>(choice_of(n, "when", kWhenNames)); }},
     {"per", [](Policy& p, const toml::node& n) { p.per = static_cast<Per>(choice_of(n, "per", kPerNames)); }},
     {"limit",
      [](Policy& p, const toml::node& n) { p.limit = static_cast<uint32_t>(integer_of(n, "limit", 0, kMostLimit)); }},
+    {"kinds", [](Policy& p, const toml::node& n) { p.kinds = static_cast<uint32_t>(integer_of(n, "kinds", 1, 20)); }},
     {"window", [](Policy& p, const toml::node& n) { p.window = duration_of(n, "window"); }},
     {"ban", [](Policy& p, const toml::node& n) { p.ban = duration_of(n, "ban"); }},
     {"repeat", [](Policy& p, const toml::node& n) { p.repeat = repeat_from(n); }},
@@ -195,6 +197,8 @@ void check_policy(const Policy& p, const toml::table& table) {
   };
   if (table.contains("prefix4") && p.per != Per::kNetwork) refuse("prefix4", "needs `per = \"network\"`");
   if (table.contains("prefix6") && p.per == Per::kUser) refuse("prefix6", "says nothing with `per = \"user\"`");
+  if (p.kinds > static_cast<uint32_t>(std::popcount(p.events)))
+    refuse("kinds", fmt::format("is {}; `events` has only {}", p.kinds, std::popcount(p.events)));
   constexpr KindSet kNamed = bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
   if ((p.when != When::kAny || p.per == Per::kUser) && !(p.events & kNamed))
     refuse("events", "has no login, and only logins have a user; expected `auth_failed` with this `when` or `per`");

@@ -26,6 +26,7 @@ struct Policy {
   When when = When::kAny;
   Per per = Per::kAddress;
   uint32_t limit = 0;  // an offender has more than this many …
+  uint32_t kinds = 1;  // … of at least so many different kinds …
   Duration window{0};  // … within (t - window, t]; zero: the whole log
   Duration ban{0};
   double repeat = 1.0;         // each further ban of the same address lasts this many times longer

@@ -25,6 +25,7 @@ events = ["auth_failed", "no_tls"]
 when   = "unknown-user"
 per    = "network"
 limit  = 5
+kinds  = 2
 window = "24h"
 ban    = "7d"
 repeat = 2.0
@@ -47,6 +48,7 @@ TEST(Policy, ReadsEveryKey) {
   EXPECT_EQ(p.when, When::kUnknownUser);
   EXPECT_EQ(p.per, Per::kNetwork);
   EXPECT_EQ(p.limit, 5u);
+  EXPECT_EQ(p.kinds, 2u);
   EXPECT_EQ(p.window, std::chrono::hours(24));
   EXPECT_EQ(p.ban, std::chrono::hours(7 * 24));
   EXPECT_EQ(p.repeat, 2.0);
@@ -92,15 +94,15 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
       {"limit  = 5", "limit = 9223372036854775808", "p.toml:7:", "no TOML"},
       {"limit  = 5", "", "p.toml:2:1: ", "a policy without `limit`"},
       {"ban    = \"7d\"", "", "p.toml:2:1: ", "a policy without `ban`"},
-      {"window = \"24h\"", "window = 24", "p.toml:8:10: ", "`window` is an integer; expected a duration like"},
-      {"window = \"24h\"", "window = '24'", "p.toml:8:10: ", "`window` is `24`; expected a duration"},
-      {"window = \"24h\"", "window = '0s'", "p.toml:8:10: ", "expected a duration"},
-      {"window = \"24h\"", "window = '-3h'", "p.toml:8:10: ", "expected a duration"},
-      {"window = \"24h\"", "window = ['24h']", "p.toml:8:10: ", "`window` is a list"},
+      {"window = \"24h\"", "window = 24", "p.toml:9:10: ", "`window` is an integer; expected a duration like"},
+      {"window = \"24h\"", "window = '24'", "p.toml:9:10: ", "`window` is `24`; expected a duration"},
+      {"window = \"24h\"", "window = '0s'", "p.toml:9:10: ", "expected a duration"},
+      {"window = \"24h\"", "window = '-3h'", "p.toml:9:10: ", "expected a duration"},
+      {"window = \"24h\"", "window = ['24h']", "p.toml:9:10: ", "`window` is a list"},
       {"per    = \"network\"", "per = 'subnet'",
        "p.toml:6:7: ", "expected one of address, network, user (the nearest is"},
       {"per    = \"network\"", "per = 'usr'", "p.toml:6:7: ", "(the nearest is `user`)"},
-      {"per    = \"network\"", "per = 'address'", "p.toml:14:11: ", "`prefix4` needs `per = \"network\"`"},
+      {"per    = \"network\"", "per = 'address'", "p.toml:15:11: ", "`prefix4` needs `per = \"network\"`"},
       {"per    = \"network\"", "per = true", "p.toml:6:7: ", "`per` is a boolean"},
       {"when   = \"unknown-user\"", "when = 'foreign'", "p.toml:5:8: ", "(the nearest is `foreign-domain`)"},
       {"events = [\"auth_failed\", \"no_tls\"]", "events = ['auth_fail']",
@@ -111,14 +113,17 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
       {"events = [\"auth_failed\", \"no_tls\"]", "events = [7]", "p.toml:4:11: ", "expected a kind of event"},
       {"events = [\"auth_failed\", \"no_tls\"]", "events = ['none']", "p.toml:4:11: ", "expected `hostile`"},
       {"events = [\"auth_failed\", \"no_tls\"]", "events = ['ambiguous']", "p.toml:4:11: ", "expected `hostile`"},
-      {"events = [\"auth_failed\", \"no_tls\"]", "events = ['no_tls']", "p.toml:4:10: ", "only logins have a user"},
-      {"repeat = 2.0", "repeat = 0.5", "p.toml:10:10: ", "`repeat` is 0.5; expected a number from 1.0"},
-      {"repeat = 2.0", "repeat = nan", "p.toml:10:10: ", "expected a number from 1.0"},
-      {"repeat = 2.0", "repeat = inf", "p.toml:10:10: ", "expected a number from 1.0"},
-      {"repeat = 2.0", "repeat = '2'", "p.toml:10:10: ", "`repeat` is a string"},
-      {"prefix4 = 22", "prefix4 = 33", "p.toml:14:11: ", "from 1 to 32"},
-      {"prefix6 = 48", "prefix6 = 0", "p.toml:15:11: ", "from 1 to 128"},
-      {"spare_senders = true", "spare_senders = 1", "p.toml:13:17: ", "expected true or false"},
+      {"events = [\"auth_failed\", \"no_tls\"]", "events = ['no_tls', 'no_ptr']",
+       "p.toml:4:10: ", "only logins have a user"},
+      {"kinds  = 2", "kinds = 3", "p.toml:8:9: ", "`kinds` is 3; `events` has only 2"},
+      {"kinds  = 2", "kinds = 0", "p.toml:8:9: ", "from 1 to 20"},
+      {"repeat = 2.0", "repeat = 0.5", "p.toml:11:10: ", "`repeat` is 0.5; expected a number from 1.0"},
+      {"repeat = 2.0", "repeat = nan", "p.toml:11:10: ", "expected a number from 1.0"},
+      {"repeat = 2.0", "repeat = inf", "p.toml:11:10: ", "expected a number from 1.0"},
+      {"repeat = 2.0", "repeat = '2'", "p.toml:11:10: ", "`repeat` is a string"},
+      {"prefix4 = 22", "prefix4 = 33", "p.toml:15:11: ", "from 1 to 32"},
+      {"prefix6 = 48", "prefix6 = 0", "p.toml:16:11: ", "from 1 to 128"},
+      {"spare_senders = true", "spare_senders = 1", "p.toml:14:17: ", "expected true or false"},
       {"name   = \"password-guessing\"", "name = ''", "p.toml:3:8: ", "expected 1 to 64 letters"},
       {"name   = \"password-guessing\"", "name = 'a/b'", "p.toml:3:8: ", "expected 1 to 64 letters"},
       {"name   = \"password-guessing\"", "name = \"a\\u001b\"", "p.toml:3:8: ", "`a\\x1b`"},

@@ -4,6 +4,7 @@
 #include <fmt/format.h>
 
 #include <array>
+#include <bit>
 #include <random>
 #include <string>
 #include <vector>
@@ -60,6 +61,7 @@ inline Policy random_policy(std::mt19937& random, int number) {
   p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
   p.per = static_cast<Per>(random() % 3);
   p.limit = random() % 6;
+  p.kinds = random() % 4 == 0 && std::popcount(p.events) > 1 ? 2 : 1;
   p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
   p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
   p.spare_clients = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));

@@ -44,7 +44,8 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
   KindSet counted = 0;
   for (const Policy& p : config.policies.policies) {
     PolicyRule rule{p, rules.size()};
-    rule.window = p.limit == 0 ? 0 : p.window.count();
+    rule.bound = {p.limit, p.kinds};
+    rule.window = p.limit == 0 && p.kinds == 1 ? 0 : p.window.count();
     // Who is one address: for a user's policy a whole /64, as without a word about it.
     Grouping* const one_address = grouping(*this, 32, p.per == Per::kAddress ? p.prefix6 : 64);
     rule.group = p.per == Per::kNetwork ? grouping(*this, p.prefix4, p.prefix6) : one_address;

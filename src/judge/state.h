@@ -23,7 +23,8 @@ namespace mailward {
 struct PolicyRule {
   Policy policy;
   size_t number = 0;
-  int64_t window = 0;         // 0: no window, or a limit of 0, for which windows make no difference
+  Bound bound;
+  int64_t window = 0;         // 0: no window, or one event is too many: then windows make no difference
   uint8_t spare_bits = 0;     // its bits in Mark::spared; 0: spares nothing
   Grouping* group = nullptr;  // what is one key, or, per user, one address; null: each address by itself
 };
@@ -69,6 +70,8 @@ struct JudgeState {
   void judge_steps(const PolicyRule& rule, std::span<const Step> steps, int64_t settled);
   void settle_user_breaches();
   void flag_user_breaches();
+  Grouping* people() const;
+  void note_logins();
   void spare_senders();
 
   // --- and thinned out (compact.cc)
@@ -92,6 +95,7 @@ struct JudgeState {
   std::vector<uint32_t> next_sum;  // the next of its address, plus one; 0: the last
   size_t most_sums = size_t{1} << 20;
   std::vector<UserBreach> breaches;
+  std::vector<bool> has_login;  // at the end, by group of people(): somebody logged in
   UserCounts users;
   Activity activity;
   std::vector<uint32_t> order;  // scratch: marks by group
@@ -101,7 +105,8 @@ struct JudgeState {
   KindSet kept_kinds = 0;   // that must be kept at all
   bool fold_domain = false, fold_unknown = false, fold_user = false, fold_spared = false, user_rules = false,
        thin_logins = false, untimed_seen = false,
-       wants_user = false;  // marks must tell their user
+       wants_user = false,    // marks must tell their user
+      keep_breaches = false;  // for explain: also those that no login can undo
 };
 
 }  // namespace mailward

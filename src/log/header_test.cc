@@ -262,6 +262,27 @@ TEST(Header, ManyHeadersInTurn) {
   }
 }
 
+// The last header is remembered as a whole; what it refers to may be given to another one meanwhile.
+TEST(Header, LastHeaderIsForgottenWithItsSlot) {
+  HeaderReader reader = reader_for(S);
+  const std::string tail = "message that is long enough for the quick way to be taken";
+  for (int i = 0; i < 1000; ++i) {
+    ASSERT_EQ(told(reader, "Mar  2 00:00:01 mail smtpd[9]: " + tail), "2026-03-02T00:00:01Z|mail|smtpd|9|" + tail);
+    ASSERT_EQ(told(reader, fmt::format("Mar  2 00:00:01 m{} daemon{}: {}", i, i * 7, tail)),
+              fmt::format("2026-03-02T00:00:01Z|m{}|daemon{}|0|{}", i, i * 7, tail));
+  }
+}
+
+// A zone that changes in the middle of a minute: 02:00:30 becomes 03:00:30.
+TEST(Header, SecondsOfAMinuteInWhichTheZoneChanges) {
+  const auto zone = Zone::load("AAA0BBB-1,M3.5.0/2:00:30,M10.5.0/3:00:30");
+  ASSERT_TRUE(zone.has_value());
+  HeaderReader reader(S, TimeFold(*zone, 2025));
+  const std::string tail = " mail postfix/smtpd[1]: text that is long enough for the quick way to be taken here";
+  EXPECT_EQ(told(reader, "Mar 30 03:00:40" + tail).substr(0, 20), "2025-03-30T02:00:40Z");
+  EXPECT_EQ(told(reader, "Mar 30 03:00:10" + tail).substr(0, 20), "2025-03-30T03:00:10Z");
+}
+
 TEST(Header, NoteStaysWithItsHeader) {
   HeaderReader reader = reader_for(S);
   Record r;

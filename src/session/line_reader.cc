@@ -53,7 +53,7 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
     if (r.note) *r.note = {rules, 1};
   }
   if (rules) {
-    if (const RuleMeaning* meaning = rules->explain(r.message.data(), r.message.data() + r.message.size(), match_)) {
+    if (const RuleMeaning* meaning = ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
       if (!meaning->silent) tell(r, *rules, *meaning, match_, 1, raw, out);
     } else {
       unexplained(r, rules, raw, out);
@@ -117,7 +117,7 @@ void LineReader::unexplained(const Record& r, const ProgramRules* rules, std::st
       scratch_.append(kMessagePadding, '\0');
       const char* text = scratch_.data();
       const auto times = static_cast<uint32_t>(std::min<uint64_t>(meta.count, 1'000'000));
-      if (const RuleMeaning* meaning = rules->explain(text, text + meta.inner.size(), match_)) {
+      if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
         if (!meaning->silent) tell(r, *rules, *meaning, match_, times, raw, out);
         return;
       }

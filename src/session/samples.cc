@@ -144,7 +144,10 @@ class Tester {
       where.service = found.service;
       const std::string message = line.substr(colon + 2);
       record.message = message;
-      if (const RuleMeaning* m = explain(*found.rules, message)) tracker.take(where, *found.rules, *m, match_, out);
+      text_ = message + std::string(kMessagePadding, '\0');
+      match_ = {};
+      const ProgramRules* rules = found.rules;
+      if (const RuleMeaning* m = ProgramRules::explain(rules, text_.data(), text_.data() + message.size(), match_)) tracker.take(where, *rules, *m, match_, out);
       else failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
     }
     tracker.finish(out);
@@ -166,6 +169,10 @@ class Tester {
 
 SampleReport test_samples(const Grammar& grammar, const std::vector<std::string>& only) {
   SampleReport report;
+  if (const auto ready = grammar.prepare_all(); !ready) {
+    report.failures.push_back(ready.error().message);
+    return report;
+  }
   Tester tester(grammar, report);
   for (const auto& file : grammar.files())
     if (only.empty() || std::find(only.begin(), only.end(), file->daemon) != only.end()) tester.file(*file);

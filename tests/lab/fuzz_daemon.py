@@ -189,10 +189,10 @@ def main():
     sys.path[:0] = [os.path.abspath(args.lab), args.work + "/roots/tools/usr/lib/python3/dist-packages"]
     import client, daemons, lab
     records, clients, refused = play_all(args, client, daemons, lab)
-    log = args.keep or tempfile.mktemp(suffix=".log")
+    log = args.keep or os.path.join(tempfile.mkdtemp(), "fuzz.log")
     with open(log, "wb") as out:
         for record in records:
-            out.write(record.split(b">", 1)[-1].rstrip(b"\n\0").replace(b"\n", b"#012").replace(b" ", b" ", 1) + b"\n")
+            out.write(record.split(b">", 1)[-1].rstrip(b"\n\0").replace(b"\n", b"#012") + b"\n")
     done = subprocess.run([args.binary, "scan", "--policy", "any", "--format", "json", "--timezone", "UTC", log], capture_output=True, text=True)
     told = json.loads(done.stdout)
     charged = {s["address"]: s["events"] for s in told["sources"]}

@@ -96,20 +96,21 @@ def main():
 
 def judge(args, plans, records, tried):
     sources = {plan["src"] for plan in plans} | {"10.9.0.2"}
-    messages = [re.sub(rb"^<\d+>\w{3} +\d+ [\d:]+ (\w[\w-]*)(\[\d+\])?: ", b"", r).rstrip(b"\n\0").replace(b"\n", b"#012") for r in records]
+    messages = [re.sub(rb"^<\d+>\w{3} +\d+ [\d:]+ (\w[\w-]*)(\[\d+\])?: ", b"", r).rstrip(b"\n\0").replace(b"\n", b"#012") for r in records if re.match(rb"^<\d+>\w{3} +\d+ [\d:]+ (dovecot|auth)", r)]
     if args.keep:
         open(args.keep, "wb").write(b"\n".join(messages) + b"\n")
     done = subprocess.run(args.reader, shell=True, input=b"\n".join(messages) + b"\n", capture_output=True)
     wrong, rules, unread, named = 0, {}, 0, set()
     for row in done.stdout.decode("utf-8", "surrogateescape").split("\n"):
         cells = row.split("\t", 4)
+        if cells[0] == "NONE":
+            unread += 1
+            print("not understood:", ascii(cells[-1])[:300])
+            continue
         if len(cells) < 5:
             continue
         rules[(cells[0], cells[1])] = rules.get((cells[0], cells[1]), 0) + 1
-        if cells[0] == "NONE":
-            unread += 1
-            print("not understood:", ascii(cells[4])[:300])
-        elif cells[2] and cells[2] not in sources:
+        if cells[2] and cells[2] not in sources:
             wrong += 1
             print("WRONG", cells[:4], ascii(cells[4])[:400])
         elif cells[1] in ("auth_failed", "auth_aborted", "protocol_error"):

@@ -3,8 +3,8 @@
 
 fuzz_exim.py LAB WORK ROOT READER [--seed N] [--sessions N] [--keep FILE] [--options JSON]
   LAB     the folder with lab.py, client.py, daemons.py; WORK, ROOT as for its probe.py
-  READER  a command that reads messages on standard input and prints, for each, RULE, EVENT, ADDRESS, FACTS and
-          the message, separated by tabs
+  READER  a command that reads messages on standard input and prints, for each, RULE (NONE: not understood),
+          EVENT, ADDRESS, FACTS and the message, separated by tabs
 
 Every session comes from an address of its own in 198.51.100.0/24 or 2001:db8:50::/48; every word that it says
 may hold addresses of 192.0.2.0/24, which never connect. Wrong is: an event that names an address which did not
@@ -140,13 +140,14 @@ def judge(args, plans, records):
     wrong, rules, unread = 0, {}, 0
     for row in done.stdout.decode("utf-8", "surrogateescape").split("\n"):
         cells = row.split("\t", 4)
+        if cells[0] == "NONE":
+            unread += 1
+            print("not understood:", ascii(cells[-1])[:300])
+            continue
         if len(cells) < 5:
             continue
         rules[(cells[0], cells[1])] = rules.get((cells[0], cells[1]), 0) + 1
-        if cells[0] == "NONE":
-            unread += 1
-            print("not understood:", ascii(cells[4])[:300])
-        elif cells[2] and cells[2] not in sources:
+        if cells[2] and cells[2] not in sources:
             wrong += 1
             print("WRONG", cells[:4], ascii(cells[4])[:400])
     for (rule, event), n in sorted(rules.items(), key=lambda x: -x[1]):

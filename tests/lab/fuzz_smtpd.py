@@ -141,7 +141,7 @@ def judge(args, plans, records, answers):
     tried, refused = {}, {}
     for plan, replies in zip(plans, answers):
         source = plan["src"]
-        logins = sum(1 for s in plan["steps"] if s[0].startswith("auth") or (s[0] == "cmd" and s[1].upper().startswith("AUTH")))
+        logins = sum(1 if s[0].startswith("auth") else len(re.findall(r"(?im)^\s*auth", s[1])) if s[0] in ("cmd", "raw", "early") else 0 for s in plan["steps"])
         tried[source] = tried.get(source, 0) + logins
         refused[source] = refused.get(source, 0) + sum(1 for r in replies if len(r) > 1 and r[1] == 535)
     wrong = 0

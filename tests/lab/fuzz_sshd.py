@@ -180,7 +180,7 @@ def main():
         script, ports, logs = daemons.sshd(place, {"users": {"anna": "s3cret-anna"}})
         config = place.root + "/etc/ssh/sshd_config"
         body = open(config).read().replace("KbdInteractiveAuthentication no", "KbdInteractiveAuthentication " + args.kbd)
-        body += f"LogLevel {args.level}\n" + args.extra.replace(";", "\n") + "\n"
+        body = args.extra.replace(";", "\n") + "\n" + body + f"LogLevel {args.level}\n"  # the first word counts
         open(config, "w").write(body)
         place.syslog(logs); place.dns(zonefile); place.start(script, 24310)
         place.enter_client(); place.wait_port(22, 40); time.sleep(1)

@@ -1,0 +1,66 @@
+// The tree against the oracle, on rule patterns that are installed and lines that are not.
+// First byte: which rule's pattern; the rest is the line. What the oracle reads in one way only, the
+// tree must read in the same way; what it can't read, the tree must not.
+#include <cstdint>
+#include <cstdio>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "grammar/grammar.h"
+#include "grammar/oracle.h"
+#include "grammar/prove.h"
+
+using namespace mailward;
+
+namespace {
+
+const Grammar& grammar() {
+  static const Grammar* g = [] {
+    const std::vector<std::string> folders{MAILWARD_SOURCE_DATA "/rules"};
+    auto loaded = Grammar::load(folders);
+    if (!loaded || !loaded->prepare_all()) std::abort();
+    return new Grammar(std::move(*loaded));
+  }();
+  return *g;
+}
+
+[[noreturn]] void differ(const char* what, const std::string& line) {
+  std::fprintf(stderr, "%s: %s\n", what, line.c_str());
+  std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
+  if (size < 1 || size > 400) return 0;
+  const auto& programs = grammar().programs();
+  const ProgramRules& rules = *programs[data[0] % programs.size()];
+  const std::string line(reinterpret_cast<const char*>(data) + 1, size - 1);
+  std::string padded = line + std::string(kMessagePadding, '\0');
+  for (const auto& rank : rules.ranks) {
+    Match match, plain;
+    const bool matched = rank.tree.match(padded.data(), padded.data() + line.size(), match);
+    const bool matched_plain = rank.tree.match_plain(padded.data(), padded.data() + line.size(), plain);
+    if (matched != matched_plain || (matched && (match.rule != plain.rule || match.present != plain.present))) differ("wide and plain differ", line);
+    if (match.exhausted) continue;
+    bool all = true, readable = false, same = true;
+    std::string_view address;
+    bool first = true;
+    for (const auto& pattern : rank.patterns) {
+      bool complete;
+      for (const Reading& r : all_readings(*pattern.pattern, line, 64, 20'000, &complete)) {
+        readable = true;
+        const std::string_view a = r.spans[static_cast<size_t>(Capture::kAddress)];
+        same = same && (first || a.data() == address.data());
+        address = a;
+        first = false;
+      }
+      all = all && complete;
+    }
+    if (!all) continue;
+    if (matched != readable) differ(matched ? "the tree reads what can't be read" : "the tree misses", line);
+    if (matched && same && match.has(Capture::kAddress) && match.text(Capture::kAddress) != address) differ("another address", line);
+  }
+  return 0;
+}
