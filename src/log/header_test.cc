@@ -301,6 +301,19 @@ TEST(Header, NoteStaysWithItsHeader) {
   EXPECT_EQ(r.note->value, 7u);
 }
 
+TEST(Header, NoteOfOwnFormsAndRfc5424) {
+  for (const auto& [form, line] :
+       {std::pair{E, "2026-02-03 10:18:01 text"}, std::pair{D, "Feb 03 10:16:01 auth: Info: x"},
+        std::pair{S, "<22>1 2026-02-03T10:18:01Z a b 7 - - text"}}) {
+    HeaderReader reader = reader_for(form);
+    Record r;
+    ASSERT_EQ(reader.read(line, r), Took::kRecord);
+    r.note->value = 7;
+    ASSERT_EQ(reader.read(line, r), Took::kRecord);
+    EXPECT_EQ(r.note->value, 7u) << line;
+  }
+}
+
 TEST(Header, SecondsOfAMinuteAcrossAChangeOfZone) {
   const auto zone = Zone::load("Europe/Berlin");
   ASSERT_TRUE(zone.has_value());

@@ -164,8 +164,9 @@ Took HeaderCache::read_slowly(std::string_view rest, Record& out) {
 
 HeaderSlot& HeaderCache::slot_of(std::string_view host, std::string_view program) {
   const size_t length = host.size() + program.size() + 2;
-  char key[HeaderSlot::kMaxKey + 1] = {};
-  if (length > HeaderSlot::kMaxKey || length < 8) {
+  char padded[8 + HeaderSlot::kMaxKey + 8] = {};  // slot_for() looks at eight bytes from either end
+  char* const key = padded + 8;
+  if (length > HeaderSlot::kMaxKey) {
     scratch_.note = {};
     set_program(scratch_, program, 0, std::min<size_t>(program.size(), 8), false);
     return scratch_;
