@@ -131,12 +131,13 @@ TEST(Options, SameWordsCanBeTypedAgain) {
   options.local_domains = {"example.com"};
   options.files = {"my log", "mail.log"};
   options.format = "csv";  // of the look, not of the input
-  EXPECT_EQ(same_words(options, Charset::kUtf8), "--policy strikes --local-domain example.com 'my log' mail.log");
+  EXPECT_EQ(same_words(GlobalOptions(), options, Charset::kUtf8),
+            "--policy strikes --local-domain example.com 'my log' mail.log");
   options.files = {"a\x1b[2J"};
-  EXPECT_EQ(same_words(options, Charset::kUtf8), "…");
+  EXPECT_EQ(same_words(GlobalOptions(), options, Charset::kUtf8), "…");
   options.files.assign(1000, "mail.log");
-  EXPECT_EQ(same_words(options, Charset::kUtf8), "…");
-  EXPECT_EQ(same_words(LogOptions(), Charset::kUtf8), "");
+  EXPECT_EQ(same_words(GlobalOptions(), options, Charset::kUtf8), "…");
+  EXPECT_EQ(same_words(GlobalOptions(), LogOptions(), Charset::kUtf8), "");
 }
 
 TEST(Settings, FormatsAreChosenOrNamed) {

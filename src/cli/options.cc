@@ -78,9 +78,11 @@ void declare_log_options(CLI::App& app, LogOptions& options, const std::string& 
   one(app, "--format", options.format, "F", formats, kOutput);
 }
 
-std::string same_words(const LogOptions& options, Charset charset) {
+std::string same_words(const GlobalOptions& globals, const LogOptions& options, Charset charset) {
   std::vector<std::pair<std::string_view, std::string_view>> typed;
-  for (const auto& [name, value] : {std::pair("--timezone", &options.timezone),
+  for (const auto& [name, value] : {std::pair("--config", &globals.config),
+                                    {"--now", &globals.now},
+                                    {"--timezone", &options.timezone},
                                     {"--year", &options.year},
                                     {"--since", &options.since},
                                     {"--until", &options.until},

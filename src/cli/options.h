@@ -37,6 +37,6 @@ CLI::Option* declare_rules(CLI::App& app, std::vector<std::string>& rules);
 
 // The words that name the same input, judged the same way, on another command line: for hints. Empty
 // where they are too many or can't be typed.
-std::string same_words(const LogOptions& options, Charset charset);
+std::string same_words(const GlobalOptions& globals, const LogOptions& options, Charset charset);
 
 }  // namespace mailward

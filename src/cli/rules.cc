@@ -175,9 +175,9 @@ struct Row {
 
 constexpr std::array<Row, 3> kActions{{
     {"list", "the daemons that are known, or every line of one", "DAEMON", "all lines of this one", list},
-    {"check", "prove that no line can be read as two addresses", "FILE",
-     "rule files or folders instead of the installed ones", check},
-    {"test", "run every rule's own sample lines", "FILE", "rule files or folders instead of the installed ones", test},
+    {"check", "prove that no line can be read as two addresses", "FILE", "rule files or folders; none: all installed",
+     check},
+    {"test", "run every rule's own sample lines", "FILE", "rule files or folders; none: all installed", test},
 }};
 
 }  // namespace

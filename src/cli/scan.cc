@@ -46,7 +46,7 @@ TableOptions table_options(const GlobalOptions& globals, const LogOptions& optio
   table.screen = screen_of(surroundings_of(STDOUT_FILENO), globals.color_choice());
   table.time = local_time(settings.zone);
   table.hints = globals.quiet == 0;
-  table.same_input = same_words(options, table.screen.charset);
+  table.same_input = same_words(globals, options, table.screen.charset);
   return table;
 }
 

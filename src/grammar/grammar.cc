@@ -52,6 +52,7 @@ class Compiler {
     out->name = p.name;
     out->group = groups_.try_emplace(p.group, static_cast<uint32_t>(groups_.size() + 1)).first->second;
     out->service = p.service;
+    out->cut = p.cut;
     std::vector<const Rule*> rules;
     for (const Rule& r : file.rules)
       if (std::find(r.programs.begin(), r.programs.end(), p.name) != r.programs.end()) rules.push_back(&r);

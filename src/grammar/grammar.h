@@ -44,6 +44,7 @@ struct ProgramRules {
   std::string name;
   uint32_t group = 0;  // programs that share sessions have the same number
   std::string service;
+  uint32_t cut = 0;        // a message of this length or more goes on in the next record: that one is no line
   struct Rank {
     std::vector<TreePattern> patterns;
     std::vector<RuleMeaning> meanings;  // by Match::rule

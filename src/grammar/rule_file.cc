@@ -114,8 +114,14 @@ class Reader {
   static int line_of(const toml::table& t) { return static_cast<int>(t.source().begin.line); }
 
   void program(const toml::table& t) {
-    known(t, {"name", "match", "group", "service", "twice"});
-    Program p{text(t, "name", true), texts(t, "match"), text(t, "group", false), text(t, "service", false), flag(t, "twice")};
+    known(t, {"name", "match", "group", "service", "twice", "cut"});
+    Program p;
+    p.name = text(t, "name", true);
+    p.match = texts(t, "match");
+    p.group = text(t, "group", false);
+    p.service = text(t, "service", false);
+    p.twice = flag(t, "twice");
+    p.cut = number(t, "cut", 0);
     if (p.match.empty()) p.match = {p.name};
     if (p.group.empty()) p.group = out_.daemon;
     for (const Program& other : out_.programs)

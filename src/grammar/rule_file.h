@@ -58,6 +58,7 @@ struct Program {
   std::vector<std::string> match;  // `*` stands for any text without a slash
   std::string group;
   std::string service;
+  uint32_t cut = 0;                // records of this length or more go on in the next one; 0: never
   bool twice = false;              // of all its rules that tell of something not neutral
 };
 

@@ -74,6 +74,15 @@ class Merge {
   const std::function<void()>& progress_;
 };
 
+// Exim writes to its reject log what it writes to its main log, and the message's header. Where both
+// were named, the reject log tells nothing new.
+bool only_copies(const LogSet& set, const std::vector<LogSet>& all) {
+  const size_t at = set.name.rfind("rejectlog");
+  if (at == std::string::npos || set.parts.front().form != Form::kExim) return false;
+  const std::string main_log = set.name.substr(0, at) + "mainlog";
+  return std::any_of(all.begin(), all.end(), [&](const LogSet& other) { return other.name.starts_with(main_log); });
+}
+
 uint64_t total_bytes(const std::vector<LogSet>& logs) {
   uint64_t total = 0;
   for (const LogSet& set : logs)
@@ -92,7 +101,8 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
   if (threads > 1) pool.emplace(threads);
   const unsigned ahead = logs.size() > 1 ? std::max<unsigned>(1, (threads + 2) / static_cast<unsigned>(logs.size())) : threads + 2;
   std::vector<Lane> lanes;
-  for (LogSet& set : logs) lanes.emplace_back().reader = std::make_unique<SetReader>(set, grammar, options, pool ? &*pool : nullptr, ahead);
+  for (LogSet& set : logs)
+    if (!only_copies(set, logs)) lanes.emplace_back().reader = std::make_unique<SetReader>(set, grammar, options, pool ? &*pool : nullptr, ahead);
 
   const uint64_t total = total_bytes(logs);
   auto bytes_read = [&] {

@@ -7,6 +7,9 @@
 #include "log/meta.h"
 
 namespace mailward {
+namespace {
+constexpr size_t kUnknown = SIZE_MAX;
+}
 
 void LineFigures::add(const LineFigures& other) {
   lines += other.lines;
@@ -53,6 +56,7 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
     if (r.note) *r.note = {rules, 1};
   }
   if (rules) {
+    if (rules->cut && continues(r, *rules)) return;
     if (const RuleMeaning* meaning = ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
       if (!meaning->silent) tell(r, *rules, *meaning, match_, 1, raw, out);
     } else {
@@ -67,6 +71,22 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
   previous_rules_ = rules;
   previous_pid_ = r.pid;
   has_previous_ = true;
+}
+
+// A logger that splits long records writes the rest as one that begins anywhere, in client text say:
+// such a record is no line. A part that was begun in the middle can't know; it is read again, in order.
+bool LineReader::continues(const Record& r, const ProgramRules& rules) {
+  size_t& last = last_length(rules);
+  if (last == kUnknown && tracker_.ahead()) wants_previous_ = true;
+  const bool rest = last != kUnknown && last >= rules.cut;
+  last = r.message.size();
+  return rest;
+}
+
+size_t& LineReader::last_length(const ProgramRules& rules) {
+  for (auto& [whose, length] : last_lengths_)
+    if (whose == &rules) return length;
+  return last_lengths_.emplace_back(&rules, kUnknown).second;
 }
 
 void LineReader::tell(const Record& r, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {

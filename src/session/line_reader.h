@@ -5,6 +5,8 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <utility>
+#include <vector>
 
 #include "grammar/grammar.h"
 #include "log/header.h"
@@ -59,7 +61,7 @@ class LineReader {
   void skip_to(uint64_t line, const LineReader& other) {
     line_ = line;
     has_previous_ = false;
-    (void)other;
+    for (const auto& [rules, length] : other.last_lengths_) last_length(*rules) = length;
   }
   // A stream of records read on by so many lines, of which some had no header or were too long.
   void skip_lines(uint64_t lines, uint64_t no_header, uint64_t overlong) {
@@ -72,6 +74,7 @@ class LineReader {
   void forget() {
     figures_ = {};
     has_previous_ = wants_previous_ = false;
+    last_lengths_.clear();
   }
   LineFigures& figures() { return figures_; }
 
@@ -82,6 +85,8 @@ class LineReader {
     if (!has_time(figures_.first) || t < figures_.first) figures_.first = t;
     if (t > figures_.last) figures_.last = t;
   }
+  bool continues(const Record& record, const ProgramRules& rules);
+  size_t& last_length(const ProgramRules& rules);
   void unexplained(const Record& record, const ProgramRules* rules, std::string_view raw, Batch& out);
   void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat, std::string_view raw, Batch& out);
   bool explain_bare(const Record& record, std::string_view raw, Batch& out);
@@ -102,6 +107,8 @@ class LineReader {
   uint32_t previous_pid_ = 0;
   std::string_view previous_program_;
   std::string previous_text_;
+  // The length of the last message of each program whose logger splits long ones.
+  std::vector<std::pair<const ProgramRules*, size_t>> last_lengths_;
   std::string scratch_;
 };
 

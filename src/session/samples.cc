@@ -137,6 +137,7 @@ class Tester {
       Record record;
       LineContext where{&record};
       const bool has_pid = bracket < colon;
+      record.host = "host";
       record.program = std::string_view(line).substr(0, has_pid ? bracket : colon);
       if (has_pid) std::from_chars(line.data() + bracket + 1, line.data() + colon, record.pid);
       const auto found = grammar_.find(record.program);

@@ -71,7 +71,7 @@ uint32_t Tracker::host_hash(std::string_view host) {
 
 void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
   if (meaning.silent) return;
-  if (meaning.twice && where.record->pid != 0) {
+  if (meaning.twice && where.record->pid != 0 && !where.record->host.empty()) {
     bool unknown = false;
     if (is_copy(where, rules, match, out, unknown)) return;
     if (unknown) {

@@ -104,6 +104,7 @@ class Tracker {
   bool can_join(const Batch& part, const Tracker& ahead) const;
   const TrackerFigures& figures() const { return figures_; }
   const TrackerOptions& options() const { return options_; }
+  bool ahead() const { return mode_ == Mode::kAhead; }
   void reset();
 
  private:
