@@ -3,9 +3,10 @@
 
     seeds.py TARGET FOLDER
 
-Which kind a target wants is told by words in its name: rule (rules/*.toml), policy (policy/*.toml),
-scan, log, stream or session (pieces of logs, plain and compressed), time or stamp (stamps); any
-other gets single lines. Lines stay below 1 kB, files below 16 kB. The same files every time.
+Which kind a target wants is told by a word in its name: rule (rules/*.toml), policy (policy/*.toml),
+grammar (the samples of the rules, after a byte that chooses one), scan or records (pieces of logs,
+plain and compressed), time (stamps); any other gets single lines. Lines stay below 1 kB, files below
+16 kB. The same files every time.
 """
 import bz2
 import gzip
@@ -15,6 +16,7 @@ import lzma
 import pathlib
 import re
 import sys
+import tomllib
 
 ROOT = pathlib.Path(__file__).resolve().parent.parent
 OPENERS = {".gz": gzip.open, ".xz": lzma.open, ".bz2": bz2.open}
@@ -57,9 +59,14 @@ def seeds(target):
         yield from (p.read_bytes() for p in sorted((ROOT / "rules").rglob("*.toml")) + sorted((ROOT / "tests").rglob("*.toml")))
     elif "policy" in target:
         yield from (p.read_bytes() for p in sorted((ROOT / "policy").glob("*.toml")))
-    elif "time" in target or "stamp" in target:
-        yield from (m.group(1) for m in map(STAMP.match, lines()) if m)
-    elif any(word in target for word in ("scan", "log", "stream", "session", "record")):
+    elif "grammar" in target:
+        for path in sorted((ROOT / "rules").glob("*.toml")):
+            for number, rule in enumerate(tomllib.loads(path.read_text(encoding="utf-8")).get("rule", [])):
+                for sample in rule.get("sample", []):
+                    yield bytes([number % 256]) + sample["line"].encode()[:1000]
+    elif "time" in target:
+        yield from sorted({m.group(1) for m in map(STAMP.match, lines()) if m})[::7]
+    elif "scan" in target or "records" in target:
         yield from pieces()
     else:
         yield from lines()

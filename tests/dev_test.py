@@ -7,7 +7,7 @@ import unittest
 
 import program
 
-BASE = ["sh", "awk", "cat", "dirname", "env", "grep", "ls", "mkdir", "mktemp", "rm", "sed", "tail", "tr", "wc", "find", "nproc", "true"]
+BASE = ["sh", "awk", "cat", "dirname", "env", "grep", "ls", "mkdir", "mktemp", "rm", "sed", "tail", "tr", "wc", "find", "nproc", "true", "sleep"]
 
 
 class Dev(program.Case):

@@ -155,7 +155,7 @@ void JudgeState::judge_address(const PolicyRule& rule, std::span<const uint32_t>
   for (const uint32_t i : list) {
     const Mark& m = marks[i];
     if (!counts(rule, m) || sources[m.source].ignored) continue;
-    steps.push_back({m.sum ? kUntimed : m.time, m.weight, i, m.kind});
+    steps.push_back(step_of(m, i));
     total += m.weight;
   }
   if (total > rule.policy.limit || settled != kEnd) judge_steps(rule, steps, settled);
@@ -183,9 +183,7 @@ void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list,
   }
   const auto later = std::partition_point(list.begin(), list.end(), [&](const Step& s) { return s.time <= settled; });
   sweep(std::span(list.begin(), later), rule.bound, rule.window, flag);
-  const auto part = [&](size_t i) {
-    return uint64_t{marks[list[i].mark].source} << 8 | static_cast<uint64_t>(list[i].kind);
-  };
+  const auto part = [&](size_t i) { return uint64_t{marks[list[i].mark].source} << 8 | list[i].kind; };
   keep_needed(list, rule.bound, rule.window, settled, part, [&](size_t i) { marks[list[i].mark].keep = true; });
 }
 
@@ -194,27 +192,28 @@ void JudgeState::pass_over_keys(const PolicyRule& rule, int64_t settled) {
   const bool per_user = rule.policy.per == Per::kUser;
   std::unordered_map<uint32_t, uint32_t> user_numbers;
   std::vector<uint64_t> totals(per_user ? 0 : rule.group->size(), 0);
-  std::vector<std::pair<uint32_t, uint32_t>> counted;  // key, mark
+  std::vector<uint32_t>& keys = order;  // of each mark
+  keys.assign(marks.size(), kNobody);
   for (uint32_t i = 0; i < marks.size(); ++i) {
     const Mark& m = marks[i];
     if (!counts(rule, m) || sources[m.source].ignored || (per_user && m.user == 0)) continue;
-    uint32_t key = per_user ? user_numbers.try_emplace(m.user, static_cast<uint32_t>(totals.size())).first->second
-                            : rule.group->of(m.source);
-    if (key == totals.size()) totals.push_back(0);
-    totals[key] += m.weight;
-    counted.emplace_back(key, i);
+    keys[i] = per_user ? user_numbers.try_emplace(m.user, static_cast<uint32_t>(totals.size())).first->second
+                       : rule.group->of(m.source);
+    if (keys[i] == totals.size()) totals.push_back(0);
+    totals[keys[i]] += m.weight;
   }
   // Heavy keys get their steps side by side.
   std::vector<uint32_t> begin(totals.size() + 1, 0);
-  const auto heavy = [&](uint32_t key) { return settled != kEnd || totals[key] > rule.policy.limit; };
-  for (const auto& [key, mark] : counted)
+  const auto heavy = [&](uint32_t key) {
+    return key != kNobody && (settled != kEnd || totals[key] > rule.policy.limit);
+  };
+  for (const uint32_t key : keys)
     if (heavy(key)) ++begin[key + 1];
   std::partial_sum(begin.begin(), begin.end(), begin.begin());
   std::vector<Step> sorted(begin.back());
   std::vector<uint32_t> at(begin.begin(), begin.end() - 1);
-  for (const auto& [key, mark] : counted)
-    if (heavy(key))
-      sorted[at[key]++] = {marks[mark].sum ? kUntimed : marks[mark].time, marks[mark].weight, mark, marks[mark].kind};
+  for (uint32_t i = 0; i < marks.size(); ++i)
+    if (heavy(keys[i])) sorted[at[keys[i]]++] = step_of(marks[i], i);
   const auto by_time = [](const Step& a, const Step& b) { return a.time < b.time; };
   for (size_t key = 0; key < totals.size(); ++key) {
     const std::span<Step> list(sorted.data() + begin[key], begin[key + 1] - begin[key]);

@@ -132,7 +132,7 @@ std::vector<Step> Explainer::State::steps_of(const PolicyRule& rule, uint32_t us
     Mark m = part.marks[i];
     if (!same_key(m) || part.sources[m.source].ignored) continue;
     if (part.counts(rule, m)) {
-      steps.push_back({m.time, m.weight, i, m.kind});
+      steps.push_back(step_of(m, i));
     } else if (m.spared & rule.spare_bits) {
       m.spared = 0;
       if (part.counts(rule, m)) spared += m.weight;
@@ -163,7 +163,7 @@ uint32_t Explainer::State::worst_user(const PolicyRule& rule) const {
 // The fullest window, the first of equals, but one in which the address itself has a part if there is
 // one: the others' don't convict it.
 void Explainer::State::find_window(const PolicyRule& rule, const std::vector<Step>& steps, Verdict& v) const {
-  const auto mine = [&](const Step& s) { return part.marks[s.mark].source == me ? s.weight : 0; };
+  const auto mine = [&](const Step& s) { return part.marks[s.mark].source == me ? s.weight : 0u; };
   Tally tally;
   uint64_t own = 0;
   size_t untimed = 0;  // they stand first and are in every window

@@ -38,7 +38,7 @@ struct JudgeConfig {
   Told told = Told::kAll;
   bool keep_users = true;          // fill SourceReport::users
   bool keep_activity = true;       // fill SourceReport::activity
-  size_t marks = size_t{1} << 19;  // events held before they are thinned out; tests make it small
+  size_t marks = size_t{1} << 20;  // events held before they are thinned out; tests make it small
 };
 
 struct JudgeState;

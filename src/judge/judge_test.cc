@@ -186,7 +186,7 @@ std::map<string, std::set<string>> offenders_by_policy(const Report& report) {
 TEST(JudgeOracle, AgreesOnRandomEventsInRandomOrder) {
   std::mt19937 random(20260309);
   size_t convicted = 0;
-  for (int round = 0; round < 150; ++round) {
+  for (int round = 0; round < 400; ++round) {
     SCOPED_TRACE(round);
     const JudgeConfig config = random_config(random);
     std::vector<Happening> events = random_events(random);
@@ -205,7 +205,7 @@ TEST(JudgeOracle, AgreesOnRandomEventsInRandomOrder) {
       convicted += got.size();
     }
   }
-  EXPECT_GT(convicted, 600u);
+  EXPECT_GT(convicted, 1000u);
 }
 
 // What is told of each address is the same whatever is thinned out.
@@ -367,6 +367,31 @@ TEST(Judge, SparesAfterLoginOnly) {
   };
   for (const Row& row : table)
     EXPECT_EQ(!convicted(config, tries + std::vector{row.login}).empty(), row.offender) << row.why;
+}
+
+// Logins are thinned out; the one that decides about a failure that comes late must still be there.
+TEST(Judge, SparesWhatComesLate) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 0\nspare_after_login = \"12h\"\n");
+  config.marks = 4;
+  std::vector<Happening> logins{login("192.0.2.1", "anna", 0), login("192.0.2.1", "anna", 13),
+                                login("192.0.2.1", "anna", 20)};
+  for (int64_t h = 20; h < 40; ++h) logins.push_back(login("192.0.2.9", "bob", h));
+  EXPECT_THAT(convicted(config, logins + failures("192.0.2.1", "anna", {14, 11, 31})), IsEmpty());
+  EXPECT_THAT(convicted(config, logins + failures("192.0.2.1", "anna", {12})), ElementsAre("192.0.2.1"));
+  EXPECT_THAT(convicted(config, logins + failures("192.0.2.1", "anna", {32})), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, RemembersWhatWasSpared) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 2\nspare_after_login = \"24h\"\n");
+  config.marks = 4;
+  std::vector<Happening> events{login("192.0.2.1", "anna", 0)};
+  for (int64_t h = 1; h < 6; ++h) events = events + failures("192.0.2.1", "anna", {h});
+  for (int64_t h = 6; h < 900; ++h) events.push_back(login("192.0.2.9", "bob", h));
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+  EXPECT_THAT(convicted(config, events + failures("192.0.2.1", "anna", {900, 901})), IsEmpty());
+  EXPECT_THAT(convicted(config, events + failures("192.0.2.1", "anna", {900, 901, 902})), ElementsAre("192.0.2.1"));
 }
 
 TEST(Judge, ConditionsLookAtTheName) {

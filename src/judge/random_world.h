@@ -60,7 +60,7 @@ inline Policy random_policy(std::mt19937& random, int number) {
                                      bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
   p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
   p.per = static_cast<Per>(random() % 3);
-  p.limit = random() % 6;
+  p.limit = one_of(random, std::array<uint32_t, 8>{0, 1, 2, 3, 5, 8, 15, 30});
   p.kinds = random() % 4 == 0 && std::popcount(p.events) > 1 ? 2 : 1;
   p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
   p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
@@ -76,14 +76,14 @@ inline Policy random_policy(std::mt19937& random, int number) {
 inline std::vector<Happening> random_events(std::mt19937& random) {
   const bool some_untimed = random() % 4 == 0;
   const int64_t length = one_of(random, std::array<int64_t, 4>{kHour, kDay, 10 * kDay, 60 * kDay});
-  std::vector<Happening> events(random() % 400);
+  std::vector<Happening> events(random() % (random() % 2 ? 400 : 50));
   for (Happening& t : events) {
     t.time = kBegin + static_cast<int64_t>(random() % 1000) * (length / 1000);
     if (random() % 3 == 0) t.time = kBegin + static_cast<int64_t>(random() % 8) * (length / 8);  // many at once
     if (some_untimed && random() % 4 == 0) t.time = INT64_MIN;
     t.address = one_of(random, kAddresses);
     t.kind = one_of(random, kKinds);
-    if (t.kind == EventKind::kAuthOk && random() % 3) t.kind = EventKind::kAuthFailed;
+    if (t.kind == EventKind::kAuthOk && random() % 2) t.kind = EventKind::kAuthFailed;
     t.user = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk ? one_of(random, kUsers) : "";
     t.count = random() % 5 == 0 ? 1 + random() % 3 : 1;
     t.unknown = random() % 4 == 0;

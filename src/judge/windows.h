@@ -14,10 +14,15 @@ namespace mailward {
 // An event that counts, ready for a window.
 struct Step {
   int64_t time;
-  uint64_t weight;
-  uint32_t mark;  // whose it is
-  EventKind kind;
+  uint32_t weight;
+  uint32_t mark : 27;  // whose it is: there are never more (3 GB)
+  uint32_t kind : 5;   // an EventKind
 };
+static_assert(sizeof(Step) == 16);
+
+inline Step step_of(const Mark& m, uint32_t number) {
+  return {m.sum ? kUntimed : m.time, m.weight, number, static_cast<uint32_t>(m.kind)};
+}
 
 // What makes a span too full: weights that sum up to more than `limit`, of at least `kinds` kinds.
 struct Bound {
@@ -28,14 +33,13 @@ struct Bound {
 // The events of a span.
 class Tally {
  public:
-  void add(const Step& s) { sum_ += s.weight, kinds_ += of_[place(s)]++ == 0; }
-  void remove(const Step& s) { sum_ -= s.weight, kinds_ -= --of_[place(s)] == 0; }
+  void add(const Step& s) { sum_ += s.weight, kinds_ += of_[s.kind]++ == 0; }
+  void remove(const Step& s) { sum_ -= s.weight, kinds_ -= --of_[s.kind] == 0; }
   bool over(const Bound& b) const { return sum_ > b.limit && kinds_ >= b.kinds; }
   uint64_t sum() const { return sum_; }
   uint32_t kinds() const { return kinds_; }
 
  private:
-  static size_t place(const Step& s) { return static_cast<size_t>(s.kind); }
   uint64_t sum_ = 0;
   uint32_t kinds_ = 0;
   std::array<uint32_t, kEventKinds> of_{};

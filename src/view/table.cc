@@ -102,12 +102,14 @@ class Table {
         const TableOptions& options, Output& out)
       : head_(head), offenders_(offenders), others_(others), options_(options), screen_(options.screen), out_(out) {}
 
-  void write(uint64_t others_left) {
+  void write(uint64_t offenders_left, uint64_t others_left) {
     if (offenders_.empty() && others_.empty()) return;
     measure();
     if (!offenders_.empty()) {
       write_head("OFFENDER");
       write_rows(offenders_, true);
+      if (offenders_left > 0)
+        write_rest(fmt::format("and {} more offenders (--format plain names them all)", grouped(offenders_left)));
     }
     if (!others_.empty()) write_others(others_left);
     out_.text() += '\n';
@@ -242,11 +244,12 @@ class Table {
     if (!offenders_.empty()) out_.text() += '\n';
     write_head("NO OFFENDER");
     write_rows(others_, false);
-    if (left > 0) {
-      const std::string more = fmt::format("and {} more that broke no policy (--format csv shows them)", grouped(left));
-      put(styled(wrapped(more, screen_.width, ""), Style::kDim, screen_));
-      end_line();
-    }
+    if (left > 0) write_rest(fmt::format("and {} more that broke no policy (--format csv shows them)", grouped(left)));
+  }
+
+  void write_rest(const std::string& text) {
+    put(styled(wrapped(text, screen_.width, ""), Style::kDim, screen_));
+    end_line();
   }
 
   const ReportHead& head_;
@@ -260,6 +263,15 @@ class Table {
   size_t year_from_ = 0;
   size_t address_width_ = kShortAddress, policy_width_ = 0, time_width_ = 0, events_width_ = 0, logins_width_ = 0;
 };
+
+// Keeps the `most` most hostile, as a heap whose top is the least of them.
+void keep(std::vector<SourceReport>& list, SourceReport&& source, size_t most) {
+  list.push_back(std::move(source));
+  std::push_heap(list.begin(), list.end(), more_hostile);
+  if (list.size() <= most) return;
+  std::pop_heap(list.begin(), list.end(), more_hostile);
+  list.pop_back();
+}
 
 }  // namespace
 
@@ -279,16 +291,11 @@ void TableView::source(SourceReport&& source) {
   ++totals_.sources;
   if (source.offender) {
     ++totals_.offenders;
-    offenders_.push_back(std::move(source));
-    return;
+    keep(offenders_, std::move(source), options_.offenders);
+  } else if (hostility(source) != std::pair<uint64_t, uint64_t>{0, 0}) {
+    ++totals_.others;
+    keep(others_, std::move(source), options_.others);
   }
-  if (hostility(source) == std::pair<uint64_t, uint64_t>{0, 0}) return;
-  ++totals_.others;
-  others_.push_back(std::move(source));
-  std::push_heap(others_.begin(), others_.end(), more_hostile);
-  if (others_.size() <= options_.others) return;
-  std::pop_heap(others_.begin(), others_.end(), more_hostile);
-  others_.pop_back();
 }
 
 void TableView::end() {
@@ -299,7 +306,8 @@ void TableView::end() {
   } else if (!others_.empty()) {
     totals_.worst = others_.front().address;
   }
-  Table(head_, offenders_, others_, options_, out_).write(totals_.others - others_.size());
+  Table(head_, offenders_, others_, options_, out_)
+      .write(totals_.offenders - offenders_.size(), totals_.others - others_.size());
   write_totals(head_, totals_, options_, out_);
 }
 

@@ -1,6 +1,6 @@
 // The report for eyes: offenders first, most hostile first, then the most hostile of the others, then
 // totals and what to type next. Fits the screen's width: one line a source on a wide screen, two on a
-// narrow one. No address is ever cut. Keeps the offenders and a few of the others.
+// narrow one. No address is ever cut. Keeps the most hostile only.
 #pragma once
 
 #include <array>
@@ -25,8 +25,8 @@ class TableView : public ReportView {
   Output& out_;
   TableOptions options_;
   ReportHead head_;
-  std::vector<SourceReport> offenders_;
-  std::vector<SourceReport> others_;  // the most hostile, as a heap; at most options_.others
+  std::vector<SourceReport> offenders_;  // a heap, at most options_.offenders
+  std::vector<SourceReport> others_;     // the most hostile, as a heap; at most options_.others
   Totals totals_;
 };
 

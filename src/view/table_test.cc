@@ -127,6 +127,23 @@ TEST(Table, OthersAreBounded) {
   EXPECT_EQ(text.find("198.51.100.12"), std::string::npos) << text;
 }
 
+TEST(Table, OffendersAreBoundedTheWorstStay) {
+  Report report;
+  for (uint32_t i = 0; i < 20; ++i) {
+    SourceReport source = sample_source("198.51.100.100", true);
+    source.address.low += i;
+    events(source, EventKind::kAuthFailed) = i + 1;
+    report.sources.push_back(source);
+  }
+  TableOptions how = options(80);
+  how.offenders = 3;
+  const std::string text = table_of(report, how);
+  EXPECT_NE(text.find("198.51.100.117"), std::string::npos) << text;
+  EXPECT_EQ(text.find("198.51.100.116"), std::string::npos) << text;
+  EXPECT_NE(text.find("and 17 more offenders (--format plain names them all)"), std::string::npos) << text;
+  EXPECT_NE(text.find("20 offenders among 20 sources"), std::string::npos) << text;
+}
+
 TEST(Table, HostileTextNeitherEscapesNorWidens) {
   std::mt19937 random(7);
   const std::string pieces[] = {"\x1b[31m", "\n", "\xe2\x80\xae",    "\xff", "山", "é", "\xcc\x81", "\t",

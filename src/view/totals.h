@@ -15,8 +15,9 @@ struct TableOptions {
   Screen screen;
   LocalTime time;
   bool hints = true;
-  size_t others = 10;      // how many that are no offenders
-  std::string same_input;  // for the hint: the words that name this input ("mail.log mail.log.1")
+  size_t offenders = 10'000;  // how many at most: more is nothing for eyes, and memory is bounded
+  size_t others = 10;         // how many that are no offenders
+  std::string same_input;     // for the hint: the words that name this input ("mail.log mail.log.1")
 };
 
 struct Totals {

@@ -136,6 +136,8 @@ def judge(args, plans, records, answers):
     if args.keep:
         open(args.keep, "wb").write(b"\n".join(lines) + b"\n")
     done = subprocess.run([args.mailward, "scan", "--policy", "any", "--format", "json", "--timezone", "UTC", "-"], input=b"\n".join(lines) + b"\n", capture_output=True)
+    if done.returncode:
+        sys.exit("mailward: " + done.stderr.decode("utf-8", "replace").strip())
     report = json.loads(done.stdout)
     counted = {s["address"]: s["events"] for s in report["sources"]}
     tried, refused = {}, {}
