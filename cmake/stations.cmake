@@ -28,7 +28,7 @@ function(station name)
     add_executable(${name}_test ${tests})
     target_link_libraries(${name}_test PRIVATE mailward_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     set_target_properties(${name}_test PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
-    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. DISCOVERY_TIMEOUT 60)
+    gtest_discover_tests(${name}_test TEST_PREFIX ${name}. NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60)
   endif()
 endfunction()
 

@@ -47,7 +47,9 @@ class AddressTable {
     size_t at = hash & mask;
     for (; slots_[at].number != 0; at = (at + 1) & mask)
       if (slots_[at].tag == tag && records_[slots_[at].number - 1].address == a) return slots_[at].number - 1;
-    records_.push_back(Record{a});
+    Record record;
+    record.address = a;
+    records_.push_back(record);
     slots_[at] = {static_cast<uint32_t>(records_.size()), tag};
     if (records_.size() * 2 > slots_.size()) grow();
     return static_cast<uint32_t>(records_.size() - 1);

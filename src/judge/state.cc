@@ -43,7 +43,9 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
   marks.reserve(capacity);
   KindSet counted = 0;
   for (const Policy& p : config.policies.policies) {
-    PolicyRule rule{p, rules.size()};
+    PolicyRule rule;
+    rule.policy = p;
+    rule.number = rules.size();
     rule.bound = {p.limit, p.kinds};
     rule.window = p.limit == 0 && p.kinds == 1 ? 0 : p.window.count();
     // Who is one address: for a user's policy a whole /64, as without a word about it.

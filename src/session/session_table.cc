@@ -2,10 +2,13 @@
 
 #include <algorithm>
 #include <cstring>
+#include <utility>
 
 namespace mailward {
 namespace {
 
+constexpr size_t kSmallest = 512;   // places
+constexpr size_t kRoomy = 8192;     // up to here three quarters of the places stay empty
 constexpr uint64_t kPrime = 0x9e3779b97f4a7c15ULL;
 
 uint64_t mix(uint64_t h) {
@@ -43,47 +46,51 @@ uint64_t session_key(uint32_t group, KeyKind kind, uint32_t host, uint32_t pid, 
   return h ? h : 1;
 }
 
-SessionTable::SessionTable() : places_(256), mask_(255) {}
+SessionTable::SessionTable() { resize(kSmallest); }
 
 Session& SessionTable::add(uint64_t key) {
-  if ((size_ + 1) * 4 > places_.size() * 3) grow();
+  const size_t places = keys_.size();
+  if (size_ >= (places <= kRoomy ? places / 4 : places - places / 4)) resize(places * 2);
   size_t i = key & mask_;
-  while (places_[i].key) i = (i + 1) & mask_;
-  places_[i] = Session{};
-  places_[i].key = key;
+  while (keys_[i]) i = (i + 1) & mask_;
+  keys_[i] = key;
+  sessions_[i] = Session{};
+  sessions_[i].key = key;
   ++size_;
-  return places_[i];
+  return sessions_[i];
 }
 
 void SessionTable::erase(Session* s) {
   --size_;
-  size_t hole = static_cast<size_t>(s - places_.data());
-  for (size_t i = (hole + 1) & mask_; places_[i].key; i = (i + 1) & mask_) {
-    const size_t home = places_[i].key & mask_;
+  size_t hole = static_cast<size_t>(s - sessions_.data());
+  for (size_t i = (hole + 1) & mask_; keys_[i]; i = (i + 1) & mask_) {
+    const size_t home = keys_[i] & mask_;
     // An entry may fill the hole unless its home lies behind the hole (in the circle).
     if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
-    places_[hole] = places_[i];
+    keys_[hole] = keys_[i];
+    sessions_[hole] = sessions_[i];
     hole = i;
   }
-  places_[hole].key = 0;
+  keys_[hole] = 0;
 }
 
 void SessionTable::clear() {
-  if (places_.size() > 4096) places_.assign(256, Session{});
-  else std::fill(places_.begin(), places_.end(), Session{});
-  mask_ = places_.size() - 1;
+  std::fill(keys_.begin(), keys_.end(), 0);
+  if (keys_.size() > kRoomy) resize(kSmallest);
   size_ = 0;
 }
 
-void SessionTable::grow() {
-  std::vector<Session> old = std::move(places_);
-  places_.assign(old.size() * 2, Session{});
-  mask_ = places_.size() - 1;
-  for (const Session& s : old) {
-    if (!s.key) continue;
-    size_t i = s.key & mask_;
-    while (places_[i].key) i = (i + 1) & mask_;
-    places_[i] = s;
+// Drops nothing: what is in the table is put into the new places.
+void SessionTable::resize(size_t places) {
+  const std::vector<uint64_t> old_keys = std::exchange(keys_, std::vector<uint64_t>(places));
+  const std::vector<Session> old = std::exchange(sessions_, std::vector<Session>(places));
+  mask_ = places - 1;
+  for (size_t from = 0; from < old_keys.size(); ++from) {
+    if (!old_keys[from]) continue;
+    size_t i = old_keys[from] & mask_;
+    while (keys_[i]) i = (i + 1) & mask_;
+    keys_[i] = old_keys[from];
+    sessions_[i] = old[from];
   }
 }
 

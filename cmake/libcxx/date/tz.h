@@ -1,4 +1,0 @@
-// See date.h beside it.
-#pragma once
-
-#include <date/date.h>
