@@ -1,8 +1,8 @@
-# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::codecs,
-# lib::cli, and where they are wanted lib::systemd, lib::seccomp. docs/dependencies.md says what each is for.
+# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::codecs, lib::cli, and where
+# they are wanted lib::systemd, lib::seccomp. docs/dependencies.md says what each is for.
 #
-# Debian's compiled C++ libraries speak the ABI of libstdc++. Under libc++ (the portable preset) fmt
-# and toml++ are therefore used as headers, and the time zones are those of the standard library.
+# Debian's compiled C++ libraries speak the ABI of libstdc++. Under libc++ (the portable preset) fmt and
+# toml++ are therefore used as headers.
 include(CheckCXXSourceCompiles)
 check_cxx_source_compiles("#include <version>\n#ifndef _LIBCPP_VERSION\n#error other\n#endif\nint main() {}" MAILWARD_LIBCXX)
 

@@ -5,6 +5,7 @@ where, and what the scripts as they were published would have found.
 """
 import json
 import os
+import re
 import subprocess
 
 import program
@@ -19,6 +20,18 @@ def awk(script, path, form):
     done = subprocess.run(["mawk", "-v", f"id={COLUMN[form]}", "-f", os.path.join(BASELINES, script), path],
                           capture_output=True, check=True, env=dict(os.environ, LC_ALL="C"))
     return set(done.stdout.decode().split())
+
+
+def announced_only(path):
+    """Logins that sshd announced when the log ended: the generator doesn't count them, but they are all that will come."""
+    found = {}
+    with open(path, encoding="utf-8") as log:
+        for line in log:
+            for words, weight in ((r"]: Invalid user \S+ from (\S+) port", 1), (r"]: Failed password for invalid user \S+ from (\S+) port", -1)):
+                match = re.search(words, line)
+                if match:
+                    found[match.group(1)] = found.get(match.group(1), 0) + weight
+    return found
 
 
 class Scripts(program.Case):
@@ -65,11 +78,14 @@ class Scripts(program.Case):
         refusals = ["no_ptr", "ptr_mismatch", "bad_helo", "dnsbl", "relay_denied", "unknown_recipient", "sender_rejected"]
         for kind, kinds in (("opensmtpd", logins), ("mixed", logins), ("postfix", logins + refusals)):
             path, truth = self.generated(kind, "rfc3339", 21)
+            open_logins = announced_only(path)
             found = {s["address"]: s["events"] for s in program.scan("--format", "json", path).json["sources"]}
             wrong = []
             for row in truth["addresses"]:
                 for event in kinds:
                     got, want = found.get(row["address"], {}).get(event, 0), row.get(event, 0)
+                    if event == "auth_failed":
+                        want += open_logins.get(row["address"], 0)
                     if got != want:
                         wrong.append(f"{row['address']} {event}: {got}, should be {want}")
             self.assertEqual(wrong[:5], [], f"{kind}: {len(wrong)} counts are wrong")

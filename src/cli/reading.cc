@@ -9,6 +9,7 @@
 
 #include "cli/progress.h"
 #include "cli/terminal.h"
+#include "grammar/check.h"
 #include "log/lockdown.h"
 
 namespace mailward {
@@ -23,6 +24,18 @@ Outcome<void> refuse_span_without_times(const Settings& settings, const OpenedLo
       return wrong_usage(fmt::format(
           "{}: its lines have no time, so --since and --until can't be applied; leave them out", part.name));
     }
+  }
+  return {};
+}
+
+// Our own rules were proved before they were installed. Those that a site adds are proved here, with
+// all that they stand beside: an unsound rule could accuse a bystander.
+Outcome<void> refuse_unsound_site_rules(const Settings& settings, const Grammar& grammar) {
+  if (settings.rule_folders.size() < 2) return {};
+  if (auto ready = grammar.prepare_all(); !ready) return failed(ready.error().message);
+  for (const ProgramCheck& program : check_rules(grammar).programs) {
+    if (program.findings.empty()) continue;
+    return failed(fmt::format("{}; `mailward rules check` shows the line. Nothing was read", program.findings.front().sentence));
   }
   return {};
 }
@@ -44,6 +57,7 @@ void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
 Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) {
   auto grammar = Grammar::load(settings.rule_folders);
   if (!grammar) return failed(grammar.error().message);
+  if (auto sound = refuse_unsound_site_rules(settings, *grammar); !sound) return std::unexpected(sound.error());
   Inputs inputs{std::move(*grammar), open_logs(settings.files)};
   for (const std::string& sentence : inputs.logs.trouble) messages.error(sentence);
   if (inputs.logs.sets.empty()) return failed("nothing could be read; name a mail log, or - for standard input");

@@ -106,10 +106,19 @@ Mark JudgeState::mark_of(const Event& event, uint32_t source) {
   return m;
 }
 
+// Names are the attacker's: one address can't make the judge remember more than so many attempts by
+// their name. Its further ones count for it all the same, but for no policy per user.
+bool JudgeState::may_name(uint32_t source) {
+  constexpr uint32_t kMostNamed = 1 << 16;
+  if (named.size() <= source) named.resize(sources.size());
+  return named[source] < kMostNamed && ++named[source] > 0;
+}
+
 void JudgeState::take(const Event& event) {
   if (!(kept_kinds >> static_cast<unsigned>(event.kind) & 1) || event.address.empty() || event.count == 0) return;
   const uint32_t source = source_of(event.address);
-  const Mark m = mark_of(event, source);
+  Mark m = mark_of(event, source);
+  if (m.user != 0 && m.kind != EventKind::kAuthOk && !may_name(source)) m.user = 0;
   if (m.time != kUntimed && !is_frame(event.kind)) {
     Source& s = sources[source];
     if (s.first == kUntimed || m.time < s.first) s.first = m.time;

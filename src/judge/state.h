@@ -55,6 +55,8 @@ struct JudgeState {
 
   // --- marks come in (state.cc)
   void take(const Event& event);
+  bool may_name(uint32_t source);
+  std::vector<uint32_t> named;  // by address: attempts that were kept by the name
   Mark mark_of(const Event& event, uint32_t source);
   uint32_t source_of(Address a);
   KindSet needed_kinds() const;

@@ -341,7 +341,7 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
   e.line = where.line;
   if (options_.keep_raw) e.raw = where.raw;
   if (!options_.keep_facts) {
-    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
     for (Fact f : meaning.vis) decode_fact(e, f);
     return e;
   }

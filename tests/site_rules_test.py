@@ -1,0 +1,51 @@
+"""Rules that a site adds: they must be sound together with ours, or nothing is read."""
+import os
+import shutil
+import tempfile
+import unittest
+
+import program
+
+UNSOUND = os.path.join(program.HERE, "unsound")
+LOG = b"Mar  9 08:55:42 mail t[7]: login [192.0.2.1] failed: x\n"
+SOUND = """
+daemon = "site"
+versions = "1"
+[[program]]
+name = "t"
+[[rule]]
+name = "failed"
+line = 'login [{address}] failed: {reason:free}'
+event = "auth_failed"
+[[rule.sample]]
+version = "1"
+line = 'login [192.0.2.1] failed: x'
+gives = { event = "auth_failed", address = "192.0.2.1" }
+"""
+
+
+def scan(folder):
+    return program.run("scan", "--rules", folder, "--policy", "any", "--year", "2026", "--format", "plain", "-", data=LOG)
+
+
+class SiteRules(unittest.TestCase):
+    def test_a_sound_file_is_used(self):
+        with tempfile.TemporaryDirectory() as folder:
+            with open(os.path.join(folder, "site.toml"), "w", encoding="utf-8") as out:
+                out.write(SOUND)
+            done = scan(folder)
+        self.assertEqual((done.code, done.text), (0, "192.0.2.1\n"), done.err)
+
+    def test_an_unsound_file_is_refused_before_anything_is_read(self):
+        for name in sorted(os.listdir(UNSOUND)):
+            with self.subTest(name), tempfile.TemporaryDirectory() as folder:
+                shutil.copy(os.path.join(UNSOUND, name), folder)
+                done = scan(folder)
+                self.assertEqual((done.code, done.out), (1, b""), done.err)
+                with open(os.path.join(UNSOUND, name), encoding="utf-8") as file:
+                    sentence = file.readline().removeprefix("# expect: ").strip()
+                self.assertIn(sentence.split(";")[0], done.err.decode())
+
+
+if __name__ == "__main__":
+    unittest.main()
