@@ -14,14 +14,14 @@
 namespace mailward {
 namespace {
 
-constexpr std::array<std::string_view, 2> kFormats{"ndjson", "json"};  // the same: one object a line
+constexpr std::array<std::string_view, 2> kEventFormats{"ndjson", "json"};  // the same: one object a line
 
 // Kinds that are no event of anybody's are counted only.
 constexpr KindSet kAllEvents = ~(bit(EventKind::kNone) | bit(EventKind::kAmbiguous));
 
 Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
   const Messages messages = globals.messages();
-  if (const auto format = choose_format(options.format, "ndjson", kFormats); !format)
+  if (const auto format = choose_format(options.format, "ndjson", kEventFormats); !format)
     return std::unexpected(format.error());
   const auto settings = settle(globals, options);
   if (!settings) return std::unexpected(settings.error());

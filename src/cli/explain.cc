@@ -17,7 +17,7 @@
 namespace mailward {
 namespace {
 
-constexpr std::array<std::string_view, 2> kFormats{"text", "json"};
+constexpr std::array<std::string_view, 2> kExplainFormats{"text", "json"};
 
 struct ExplainOptions {
   std::string address;
@@ -50,7 +50,7 @@ ExplanationText text_options(const GlobalOptions& globals, const Settings& setti
 
 Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options) {
   const Messages messages = globals.messages();
-  const auto format = choose_format(options.log.format, "text", kFormats);
+  const auto format = choose_format(options.log.format, "text", kExplainFormats);
   if (!format) return std::unexpected(format.error());
   const auto address = parse_argument(options.address);
   if (!address) return std::unexpected(address.error());
