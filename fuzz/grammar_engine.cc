@@ -1,6 +1,7 @@
 // The tree against the oracle, on rule patterns that are installed and lines that are not.
 // First byte: which rule's pattern; the rest is the line. What the oracle reads in one way only, the
 // tree must read in the same way; what it can't read, the tree must not.
+#include <climits>
 #include <cstdint>
 #include <cstdio>
 #include <cstdlib>
@@ -38,29 +39,33 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const ProgramRules& rules = *programs[data[0] % programs.size()];
   const std::string line(reinterpret_cast<const char*>(data) + 1, size - 1);
   std::string padded = line + std::string(kMessagePadding, '\0');
-  for (const auto& rank : rules.ranks) {
-    Match match, plain;
-    const bool matched = rank.tree.match(padded.data(), padded.data() + line.size(), match);
-    const bool matched_plain = rank.tree.match_plain(padded.data(), padded.data() + line.size(), plain);
-    if (matched != matched_plain || (matched && (match.rule != plain.rule || match.present != plain.present))) differ("wide and plain differ", line);
-    if (match.exhausted) continue;
-    bool all = true, readable = false, same = true;
-    std::string_view address;
-    bool first = true;
-    for (const auto& pattern : rank.patterns) {
-      bool complete;
-      for (const Reading& r : all_readings(*pattern.pattern, line, 64, 20'000, &complete)) {
-        readable = true;
-        const std::string_view a = r.spans[static_cast<size_t>(Capture::kAddress)];
-        same = same && (first || a.data() == address.data());
-        address = a;
-        first = false;
-      }
-      all = all && complete;
+  Match match, plain;
+  const char *const begin = padded.data(), *const end = begin + line.size();
+  const bool matched = rules.straight_ways().match(begin, end, match) || rules.nodes().match(begin, end, match);
+  const bool matched_plain =
+      rules.straight_ways().match_plain(begin, end, plain) || rules.nodes().match_plain(begin, end, plain);
+  if (matched != matched_plain || (matched && (match.rule != plain.rule || match.present != plain.present)))
+    differ("wide and plain differ", line);
+  if (match.exhausted) return 0;
+  // Of the lowest rank that can read the line.
+  bool all = true, same = true;
+  int rank = INT_MAX;
+  std::string_view address;
+  for (const auto& pattern : rules.patterns) {
+    bool complete;
+    for (const Reading& r : all_readings(*pattern.pattern, line, 64, 20'000, &complete)) {
+      if (pattern.rank > rank) break;
+      const std::string_view a = r.spans[static_cast<size_t>(Capture::kAddress)];
+      same = pattern.rank < rank || (same && a.data() == address.data());
+      address = a;
+      rank = pattern.rank;
     }
-    if (!all) continue;
-    if (matched != readable) differ(matched ? "the tree reads what can't be read" : "the tree misses", line);
-    if (matched && same && match.has(Capture::kAddress) && match.text(Capture::kAddress) != address) differ("another address", line);
+    all = all && complete;
   }
+  if (!all) return 0;
+  if (matched != (rank != INT_MAX)) differ(matched ? "the tree reads what can't be read" : "the tree misses", line);
+  if (matched && rules.patterns[match.rule].rank != rank) differ("a higher rank than need be", line);
+  if (matched && same && match.has(Capture::kAddress) && match.text(Capture::kAddress) != address)
+    differ("another address", line);
   return 0;
 }

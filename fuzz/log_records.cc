@@ -20,7 +20,7 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   if (fd < 0 || write(fd, data + 1, size - 1) != static_cast<ssize_t>(size - 1)) std::abort();
   lseek(fd, 0, SEEK_SET);
   auto source = LogSource::adopt(Descriptor(fd), "fuzz");
-  if (!source) return 0;
+  if (!source || !source->identify()) return 0;
   LogPart part;
   part.name = "fuzz";
   part.form = forms[data[0] % 4];

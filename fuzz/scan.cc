@@ -55,7 +55,7 @@ std::vector<LogSet> log_of(const uint8_t* data, size_t size) {
   require(::write(file.get(), data, size) == static_cast<ssize_t>(size) && ::lseek(file.get(), 0, SEEK_SET) == 0);
   auto source = LogSource::adopt(std::move(file), "fuzz.log");
   std::vector<LogSet> sets;
-  if (!source) return sets;
+  if (!source || !source->identify()) return sets;
   LogPart part;
   part.name = "fuzz.log";
   part.source = std::make_unique<LogSource>(std::move(*source));

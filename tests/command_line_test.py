@@ -50,6 +50,20 @@ def columns_of(line):
 
 
 class Terminal(program.Case):
+    def test_a_typed_log_ends_with_one_control_d(self):
+        leader, follower = pty.openpty()
+        with subprocess.Popen([program.BINARY, "scan", *COMMON, "--format", "plain", "-"], stdin=follower,
+                              stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+            os.close(follower)
+            os.write(leader, log(7) + b"\x04")
+            try:
+                out, error = process.communicate(timeout=30)
+            finally:
+                process.kill()
+                os.close(leader)
+        self.assertEqual(len(out.splitlines()), 7)
+        self.assertIn(b"Ctrl-D", error)
+
     def test_table_fits_and_is_harmless(self):
         for columns in (60, 80, 100, 132, 200):
             for locale, term in (("C.UTF-8", "xterm"), ("C", "xterm"), ("C.UTF-8", "linux")):

@@ -23,6 +23,23 @@ line = 'login [192.0.2.1] failed: x'
 gives = { event = "auth_failed", address = "192.0.2.1" }
 """
 
+# Sound by itself. Beside our rule for the same words, which reads the address from the end, a login could be one.
+BESIDE_OURS = """
+daemon = "{daemon}"
+versions = "1"
+[[program]]
+name = "{program}"
+match = ["{match}"]
+[[rule]]
+name = "site-refused"
+line = 'authentication failed for user {{address}} - {{helo:free}}'
+event = "auth_failed"
+[[rule.sample]]
+version = "1"
+line = 'authentication failed for user 192.0.2.1 - x'
+gives = {{ event = "auth_failed", address = "192.0.2.1" }}
+"""
+
 
 def scan(folder):
     return program.run("scan", "--rules", folder, "--policy", "any", "--year", "2026", "--format", "plain", "-", data=LOG)
@@ -35,6 +52,21 @@ class SiteRules(unittest.TestCase):
                 out.write(SOUND)
             done = scan(folder)
         self.assertEqual((done.code, done.text), (0, "192.0.2.1\n"), done.err)
+
+    def test_what_shares_a_name_with_ours_is_proved_together_with_it(self):
+        # daemon, program, name in the log; whether it is refused
+        cases = [("solid-pop3d", "solid-pop3d", "solid-pop3d", True),  # adds to our rules
+                 ("site", "pop", "solid-pop3d", True),                 # a daemon of its own, under the same name
+                 ("site", "pop", "spop3d", True),
+                 ("site", "solid-pop3d", "popd", False),               # called like ours, but writes under another name
+                 ("site", "pop", "popd", False)]
+        for daemon, name, match, refused in cases:
+            with self.subTest(daemon=daemon, program=name, match=match), tempfile.TemporaryDirectory() as folder:
+                with open(os.path.join(folder, "site.toml"), "w", encoding="utf-8") as out:
+                    out.write(BESIDE_OURS.format(daemon=daemon, program=name, match=match))
+                done = scan(folder)
+                self.assertEqual((done.code, done.out), (1 if refused else 0, b""), done.err)
+                self.assertEqual(b"two addresses" in done.err, refused, done.err)
 
     def test_an_unsound_file_is_refused_before_anything_is_read(self):
         for name in sorted(os.listdir(UNSOUND)):

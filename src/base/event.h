@@ -90,23 +90,33 @@ constexpr KindSet bit(EventKind k) { return KindSet{1} << static_cast<unsigned>(
 // Facts as text: views, valid until the batch that they came in is given back (see log/record.h).
 // Bytes as the daemon wrote them: escape before showing.
 enum class Fact : uint8_t {
-  kUser, kPtr, kHelo, kSender, kRecipient, kMechanism, kReason, kService, kSession, kHost, kProgram,
+  kUser,
+  kPtr,
+  kHelo,
+  kSender,
+  kRecipient,
+  kMechanism,
+  kReason,
+  kService,
+  kSession,
+  kHost,
+  kProgram,
 };
 inline constexpr size_t kFacts = 11;
 
 struct Event {
   Instant time = kNoInstant;
-  Address address;               // empty(): nobody is named (ambiguous lines only)
+  Address address;  // empty(): nobody is named (ambiguous lines only)
   EventKind kind = EventKind::kNone;
-  bool unknown_user = false;     // the log itself says that this user does not exist
-  uint16_t port = 0;             // the client's; 0 where the log has none
-  uint32_t count = 1;            // of how many attempts this one line tells
+  bool unknown_user = false;  // the log itself says that this user does not exist
+  uint16_t port = 0;          // the client's; 0 where the log has none
+  uint32_t count = 1;         // of how many attempts this one line tells
   uint32_t pid = 0;
-  uint32_t file = 0;             // index into the input's files
-  uint64_t line = 0;             // counts from 1 in that file
-  std::string_view daemon;       // "postfix": lives as long as the grammar
+  uint32_t file = 0;        // index into the input's files
+  uint64_t line = 0;        // counts from 1 in that file
+  std::string_view daemon;  // "postfix": lives as long as the grammar
   std::array<std::string_view, kFacts> facts{};
-  std::string_view raw;          // the line itself, only where the reader was asked to keep it
+  std::string_view raw;  // the line itself, only where the reader was asked to keep it
 
   std::string_view fact(Fact f) const { return facts[static_cast<size_t>(f)]; }
   std::string_view user() const { return fact(Fact::kUser); }

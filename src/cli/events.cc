@@ -28,10 +28,10 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
   auto inputs = open_inputs(*settings, messages);
   if (!inputs) return std::unexpected(inputs.error());
   const bool bar = ::isatty(STDOUT_FILENO) != 1;  // the lines themselves show that something goes on
-  if (auto locked = lock_in_now(*inputs, messages); !locked) return std::unexpected(locked.error());
 
   ReadOptions reading = read_options(*settings);
   reading.wanted = kAllEvents;
+  reading.patience = Patience::kWhileItComes;  // somebody may be watching a log that goes on
   Output out(STDOUT_FILENO);
   EventLines lines(inputs->logs.names);
   const ReadFigures figures = read_logs(*inputs, reading, globals, bar, [&](std::span<const Event> batch) {

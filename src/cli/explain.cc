@@ -11,6 +11,7 @@
 
 #include "base/text.h"
 #include "cli/command.h"
+#include "cli/other_lines.h"
 #include "cli/reading.h"
 #include "view/explanation.h"
 
@@ -60,7 +61,6 @@ Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options
   if (!inputs) return std::unexpected(inputs.error());
   const ExplanationText text = text_options(globals, *settings, *inputs);
   Explainer explainer = make_explainer(*settings, *address);
-  if (auto locked = lock_in_now(*inputs, messages); !locked) return std::unexpected(locked.error());
 
   ReadOptions reading = read_options(*settings);
   reading.wanted = Explainer::needed_kinds();
@@ -69,11 +69,12 @@ Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options
       read_logs(*inputs, reading, globals, true, [&](std::span<const Event> batch) { explainer.take(batch); });
 
   const Explanation explanation = explainer.finish(input_report(figures, inputs->logs));
+  const OtherLines others = find_other_lines(inputs->logs, explanation);
   Output out(STDOUT_FILENO);
   if (*format == "json") {
-    write_explanation_json(explanation, inputs->logs.names, out);
+    write_explanation_json(explanation, others, inputs->logs.names, out);
   } else {
-    write_explanation(explanation, text, out);
+    write_explanation(explanation, others, text, out);
   }
   return finish_output(out, messages, status_of(figures, inputs->logs));
 }

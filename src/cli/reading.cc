@@ -28,26 +28,32 @@ Outcome<void> refuse_span_without_times(const Settings& settings, const OpenedLo
   return {};
 }
 
-// Our own rules were proved before they were installed. Those that a site adds are proved here, with
-// all that they stand beside: an unsound rule could accuse a bystander.
+// Our own rules were proved before they were installed. What a site adds is proved here, with all that
+// it stands beside: an unsound rule could accuse a bystander.
 Outcome<void> refuse_unsound_site_rules(const Settings& settings, const Grammar& grammar) {
   if (settings.rule_folders.size() < 2) return {};
-  if (auto ready = grammar.prepare_all(); !ready) return failed(ready.error().message);
-  for (const ProgramCheck& program : check_rules(grammar).programs) {
+  const auto own = Grammar::load(std::span(settings.rule_folders).first(1));
+  if (!own) return failed(own.error().message);
+  const auto report = check_added_rules(grammar, *own);
+  if (!report) return failed(report.error().message);
+  for (const ProgramCheck& program : report->programs) {
     if (program.findings.empty()) continue;
-    return failed(fmt::format("{}; `mailward rules check` shows the line. Nothing was read", program.findings.front().sentence));
+    return failed(
+        fmt::format("{}; `mailward rules check` shows the line. Nothing was read", program.findings.front().sentence));
   }
   return {};
 }
 
-bool is_standard_input(const LogPart& part) { return part.name == "-"; }
+void invite(const OpenedFiles& files, const Messages& messages) {
+  const bool typed =
+      std::any_of(files.parts.begin(), files.parts.end(), [](const LogPart& part) { return part.name == "-"; });
+  if (typed && ::isatty(STDIN_FILENO) == 1) messages.note("reading standard input; end it with Ctrl-D");
+}
 
 void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
   for (const LogSet& set : logs.sets) {
     for (const LogPart& part : set.parts) {
       messages.detail(fmt::format("{}: {}", part.name, name_of(part.form)));
-      if (is_standard_input(part) && ::isatty(STDIN_FILENO))
-        messages.note("reading standard input; end it with Ctrl-D");
     }
   }
 }
@@ -58,25 +64,17 @@ Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) 
   auto grammar = Grammar::load(settings.rule_folders);
   if (!grammar) return failed(grammar.error().message);
   if (auto sound = refuse_unsound_site_rules(settings, *grammar); !sound) return std::unexpected(sound.error());
-  Inputs inputs{std::move(*grammar), open_logs(settings.files)};
+  OpenedFiles files = open_files(settings.files);
+  const auto locked = lock_in();
+  if (!locked) return failed(locked.error().message);
+  messages.detail(*locked);
+  invite(files, messages);
+  Inputs inputs{std::move(*grammar), arrange_logs(std::move(files))};
   for (const std::string& sentence : inputs.logs.trouble) messages.error(sentence);
   if (inputs.logs.sets.empty()) return failed("nothing could be read; name a mail log, or - for standard input");
   if (auto fits = refuse_span_without_times(settings, inputs.logs); !fits) return std::unexpected(fits.error());
   tell_what_is_read(inputs.logs, messages);
   return inputs;
-}
-
-Outcome<void> lock_in_now(const Inputs& inputs, const Messages& messages) {
-  LockdownNeeds needs;
-  for (const LogSet& set : inputs.logs.sets) {
-    const bool journal = std::any_of(set.parts.begin(), set.parts.end(),
-                                     [](const LogPart& part) { return part.form == Form::kJournal; });
-    if (journal) needs.readable = {"/var/log/journal", "/run/log/journal"};
-  }
-  const auto locked = lock_in(needs);
-  if (!locked) return failed(locked.error().message);
-  messages.detail(*locked);
-  return {};
 }
 
 ReadOptions read_options(const Settings& settings) {

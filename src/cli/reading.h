@@ -1,6 +1,6 @@
 // From settings to events: opens everything, locks the process in, reads. The order is the point:
-// after open_inputs() nothing is opened any more, and before lock_in_now() no byte of a log is
-// looked at, but for the first ones of each file that tell its form.
+// nothing is opened any more when the process has locked itself in, and before no byte of a log is
+// looked at.
 #pragma once
 
 #include <string>
@@ -21,10 +21,9 @@ struct Inputs {
   OpenedLogs logs;
 };
 
-// Inputs that can't be opened are said and left out; none is left: a refusal.
+// Reads the rules, opens the inputs, locks the process in, and only then looks what they are. Inputs that
+// can't be opened are said and left out; none is left: a refusal.
 Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages);
-
-Outcome<void> lock_in_now(const Inputs& inputs, const Messages& messages);
 
 // Fills in what every command wants the same: zone, year, present, span, threads.
 ReadOptions read_options(const Settings& settings);

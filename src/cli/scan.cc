@@ -80,7 +80,6 @@ Outcome<int> scan(const GlobalOptions& globals, const LogOptions& options) {
   if (!inputs) return std::unexpected(inputs.error());
   const TableOptions table = table_options(globals, options, *settings);
   Judge judge = make_judge(*settings, *format);
-  if (auto locked = lock_in_now(*inputs, messages); !locked) return std::unexpected(locked.error());
 
   ReadOptions reading = read_options(*settings);
   reading.wanted = judge.needed_kinds();

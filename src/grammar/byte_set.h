@@ -38,9 +38,15 @@ class ByteSet {
     return n;
   }
 
-  friend constexpr ByteSet operator|(const ByteSet& a, const ByteSet& b) { return a.combine(b, [](auto x, auto y) { return x | y; }); }
-  friend constexpr ByteSet operator&(const ByteSet& a, const ByteSet& b) { return a.combine(b, [](auto x, auto y) { return x & y; }); }
-  friend constexpr ByteSet operator-(const ByteSet& a, const ByteSet& b) { return a.combine(b, [](auto x, auto y) { return x & ~y; }); }
+  friend constexpr ByteSet operator|(const ByteSet& a, const ByteSet& b) {
+    return a.combine(b, [](auto x, auto y) { return x | y; });
+  }
+  friend constexpr ByteSet operator&(const ByteSet& a, const ByteSet& b) {
+    return a.combine(b, [](auto x, auto y) { return x & y; });
+  }
+  friend constexpr ByteSet operator-(const ByteSet& a, const ByteSet& b) {
+    return a.combine(b, [](auto x, auto y) { return x & ~y; });
+  }
   friend constexpr bool operator==(const ByteSet&, const ByteSet&) = default;
   friend constexpr auto operator<=>(const ByteSet&, const ByteSet&) = default;
 

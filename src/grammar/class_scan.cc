@@ -28,7 +28,8 @@ __attribute__((target("ssse3"))) const char* scan_class_ssse3(const char* p, con
     const __m128i bytes = _mm_loadu_si128(reinterpret_cast<const __m128i*>(p));
     const __m128i rows = _mm_shuffle_epi8(low, _mm_and_si128(bytes, nibble));
     const __m128i bits = _mm_shuffle_epi8(bit_of_high, _mm_and_si128(_mm_srli_epi16(bytes, 4), nibble));
-    auto outside = static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(rows, bits), _mm_setzero_si128())));
+    auto outside =
+        static_cast<unsigned>(_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_and_si128(rows, bits), _mm_setzero_si128())));
     if (c.high) outside &= ~static_cast<unsigned>(_mm_movemask_epi8(bytes));
     if (outside) {
       p += std::countr_zero(outside);

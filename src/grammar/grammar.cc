@@ -16,7 +16,8 @@ namespace {
 // `*` stands for any text without a slash. Says where the last `*` stood in the name.
 bool glob_matches(std::string_view glob, std::string_view name, std::string_view* last_star) {
   if (glob.empty()) return name.empty();
-  if (glob[0] != '*') return !name.empty() && glob[0] == name[0] && glob_matches(glob.substr(1), name.substr(1), last_star);
+  if (glob[0] != '*')
+    return !name.empty() && glob[0] == name[0] && glob_matches(glob.substr(1), name.substr(1), last_star);
   for (size_t n = 0; n <= name.size(); ++n) {
     if (n > 0 && name[n - 1] == '/') return false;
     std::string_view inner;
@@ -29,16 +30,27 @@ bool glob_matches(std::string_view glob, std::string_view name, std::string_view
 
 std::optional<Fact> fact_of(Capture c) {
   switch (c) {
-    case Capture::kUser: return Fact::kUser;
-    case Capture::kPtr: return Fact::kPtr;
-    case Capture::kHelo: return Fact::kHelo;
-    case Capture::kSender: return Fact::kSender;
-    case Capture::kRecipient: return Fact::kRecipient;
-    case Capture::kMechanism: return Fact::kMechanism;
-    case Capture::kReason: return Fact::kReason;
-    case Capture::kService: return Fact::kService;
-    case Capture::kSession: case Capture::kQueue: return Fact::kSession;
-    default: return {};
+    case Capture::kUser:
+      return Fact::kUser;
+    case Capture::kPtr:
+      return Fact::kPtr;
+    case Capture::kHelo:
+      return Fact::kHelo;
+    case Capture::kSender:
+      return Fact::kSender;
+    case Capture::kRecipient:
+      return Fact::kRecipient;
+    case Capture::kMechanism:
+      return Fact::kMechanism;
+    case Capture::kReason:
+      return Fact::kReason;
+    case Capture::kService:
+      return Fact::kService;
+    case Capture::kSession:
+    case Capture::kQueue:
+      return Fact::kSession;
+    default:
+      return {};
   }
 }
 
@@ -56,16 +68,12 @@ class Compiler {
     std::vector<const Rule*> rules;
     for (const Rule& r : file.rules)
       if (std::find(r.programs.begin(), r.programs.end(), p.name) != r.programs.end()) rules.push_back(&r);
-    for (int rank = 0; rank < 3; ++rank) {
-      ProgramRules::Rank r;
-      for (const Rule* rule : rules) {
-        if (rank_of(*rule) != rank) continue;
-        auto m = meaning(*rule, out->group, p.twice);
-        if (!m) return fail(fmt::format("{}: {}", file.path, m.error().message));
-        r.meanings.push_back(std::move(*m));
-        r.patterns.push_back({&rule->pattern, rule->name});
-      }
-      if (!r.patterns.empty()) out->ranks.push_back(std::move(r));
+    for (const Rule* rule : rules) {
+      auto m = meaning(*rule, out->group, p.twice);
+      if (!m) return fail(fmt::format("{}: {}", file.path, m.error().message));
+      out->meanings.push_back(std::move(*m));
+      TreePattern& pattern = out->patterns.emplace_back(&rule->pattern, rule->name, rank_of(*rule));
+      for (const Sample& s : rule->samples) pattern.samples.push_back(s.line);
     }
     programs_.push_back(std::move(out));
     return programs_.back().get();
@@ -82,7 +90,8 @@ class Compiler {
     m.hint = r.hint;
     m.unknown_user = r.unknown_user;
     m.count = r.count;
-    m.twice = r.twice || (twice && std::any_of(r.events.begin(), r.events.end(), [](EventKind k) { return severity_of(k) != Severity::kNeutral; }));
+    m.twice = r.twice || (twice && std::any_of(r.events.begin(), r.events.end(),
+                                               [](EventKind k) { return severity_of(k) != Severity::kNeutral; }));
     for (Capture c : r.vis)
       if (const auto fact = fact_of(c)) m.vis.push_back(*fact);
     m.silent = r.events.empty() && r.session == SessionAct::kNone;
@@ -90,11 +99,17 @@ class Compiler {
       auto& classes = attempts_[group];
       auto it = std::find(classes.begin(), classes.end(), r.attempt);
       if (it == classes.end()) {
-        if (classes.size() >= kAttemptClasses) return fail(fmt::format("rule `{}`: more than {} classes of attempts in one group of programs", r.name, kAttemptClasses));
+        if (classes.size() >= kAttemptClasses)
+          return fail(fmt::format("rule `{}`: more than {} classes of attempts in one group of programs", r.name,
+                                  kAttemptClasses));
         it = classes.insert(classes.end(), r.attempt);
       }
       m.attempt = static_cast<uint8_t>(it - classes.begin());
     }
+    for (const EventKind kind : r.events) m.kind_set |= bit(kind);
+    m.kind_count = static_cast<uint8_t>(r.events.size());
+    m.plain = m.attempt == kNoAttempt && m.count > 0 && m.session != SessionAct::kWait &&
+              !(m.kind_set & bit(EventKind::kAmbiguous));
     for (const auto& [name, value] : r.constants) m.constants.emplace_back(*fact_of(*parse_capture(name)), value);
     return m;
   }
@@ -107,10 +122,13 @@ class Compiler {
 // A site's file for a daemon that is known adds programs, types, macros and rules to it.
 Result<void> merge(RuleFile& into, RuleFile&& from) {
   for (Program& p : from.programs)
-    if (std::none_of(into.programs.begin(), into.programs.end(), [&](const Program& q) { return q.name == p.name; })) into.programs.push_back(std::move(p));
+    if (std::none_of(into.programs.begin(), into.programs.end(), [&](const Program& q) { return q.name == p.name; }))
+      into.programs.push_back(std::move(p));
   for (Rule& r : from.rules) {
     for (const Rule& other : into.rules)
-      if (other.name == r.name) return fail(fmt::format("{}:{}: the daemon {} has a rule called `{}` already", from.path, r.at_line, into.daemon, r.name));
+      if (other.name == r.name)
+        return fail(fmt::format("{}:{}: the daemon {} has a rule called `{}` already", from.path, r.at_line,
+                                into.daemon, r.name));
     into.rules.push_back(std::move(r));
   }
   for (auto& n : from.negatives) into.negatives.push_back(std::move(n));
@@ -132,7 +150,8 @@ Result<Grammar> Grammar::load(std::span<const std::string> folders) {
     for (const std::string& path : paths) {
       auto file = read_rule_file(path);
       if (!file) return std::unexpected(file.error());
-      const auto known = std::find_if(files.begin(), files.end(), [&](const RuleFile& f) { return f.daemon == file->daemon; });
+      const auto known =
+          std::find_if(files.begin(), files.end(), [&](const RuleFile& f) { return f.daemon == file->daemon; });
       if (known == files.end()) {
         files.push_back(std::move(*file));
       } else if (auto ok = merge(*known, std::move(*file)); !ok) {
@@ -152,7 +171,8 @@ Result<Grammar> Grammar::compile(std::vector<RuleFile> files) {
       auto rules = compiler.program(*file, p);
       if (!rules) return std::unexpected(rules.error());
       for (const std::string& glob : p.match) {
-        const auto same = std::find_if(g.names_.begin(), g.names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
+        const auto same =
+            std::find_if(g.names_.begin(), g.names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
         ProgramRules* last = same == g.names_.end() ? *rules : same->rules;
         while (last != *rules && last->also) last = last->also;
         if (last != *rules) last->also = *rules;
@@ -160,25 +180,50 @@ Result<Grammar> Grammar::compile(std::vector<RuleFile> files) {
       }
     }
   // An exact name comes before a pattern.
-  std::stable_sort(g.names_.begin(), g.names_.end(), [](const Pattern_& a, const Pattern_& b) { return std::count(a.glob.begin(), a.glob.end(), '*') < std::count(b.glob.begin(), b.glob.end(), '*'); });
+  std::stable_sort(g.names_.begin(), g.names_.end(), [](const Pattern_& a, const Pattern_& b) {
+    return std::count(a.glob.begin(), a.glob.end(), '*') < std::count(b.glob.begin(), b.glob.end(), '*');
+  });
   return g;
 }
 
 Result<void> ProgramRules::prepare() {
   std::call_once(once_, [this] {
-    for (Rank& rank : ranks) {
-      auto tree = Tree::compile(rank.patterns);
-      if (tree) rank.tree = std::move(*tree);
-      else trouble_ = fmt::format("rules of {}: program {}: {}", daemon, name, tree.error().message);
-    }
+    auto made = Tree::compile(patterns, Tree::Parts::kStraightWays);
+    if (made)
+      straight_ways_ = std::move(*made);
+    else
+      trouble_ = fmt::format("rules of {}: program {}: {}", daemon, name, made.error().message);
   });
   if (!trouble_.empty()) return fail(trouble_);
   return {};
 }
 
+Result<void> ProgramRules::prepare_nodes() const {
+  std::call_once(nodes_once_, [this] {
+    auto made = Tree::compile(patterns, Tree::Parts::kNodes);
+    if (made)
+      nodes_ = std::move(*made);
+    else
+      nodes_trouble_ = fmt::format("rules of {}: program {}: {}", daemon, name, made.error().message);
+    nodes_ready_.store(true, std::memory_order_release);
+  });
+  if (!nodes_trouble_.empty()) return fail(nodes_trouble_);
+  return {};
+}
+
+const RuleMeaning* ProgramRules::explain_first(const char* begin, const char* end, Match& m) const {
+  if (auto ok = prepare_nodes(); !ok) {
+    fmt::print(stderr, "mailward: {}\n", ok.error().message);
+    std::abort();
+  }
+  return explain_by_nodes(begin, end, m);
+}
+
 Result<void> Grammar::prepare_all() const {
   for (const auto& p : programs_)
     if (auto ok = p->prepare(); !ok) return ok;
+  for (const auto& p : programs_)
+    if (auto ok = p->prepare_nodes(); !ok) return ok;
   return {};
 }
 

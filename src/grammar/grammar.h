@@ -2,6 +2,7 @@
 // Immutable after loading; may be used by many threads.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <mutex>
@@ -32,35 +33,37 @@ struct RuleMeaning {
   bool hint = false;
   bool unknown_user = false;
   bool twice = false;
-  bool silent = false;  // no event and no session: nothing is to be done
+  bool plain = false;  // its events are no attempts and wait for nothing
+  uint8_t kind_count = 0;
+  KindSet kind_set = 0;  // of `kinds`
+  bool silent = false;   // no event and no session: nothing is to be done
   uint32_t count = 1;
   std::vector<std::pair<Fact, std::string>> constants;
   std::vector<Fact> vis;  // to be decoded
 };
 
-// The rules of one program, by rank (rule_file.h: main, fallback, ambiguous).
+// The rules of one program.
 struct ProgramRules {
   std::string daemon;
   std::string name;
   uint32_t group = 0;  // programs that share sessions have the same number
   std::string service;
-  uint32_t cut = 0;        // a message of this length or more goes on in the next record: that one is no line
-  struct Rank {
-    std::vector<TreePattern> patterns;
-    std::vector<RuleMeaning> meanings;  // by Match::rule
-    Tree tree;
-  };
-  std::vector<Rank> ranks;  // trees are made by prepare()
-  ProgramRules* also = nullptr;  // of another daemon that writes under the same name (`imapd`: Courier, UW)
+  uint32_t cut = 0;  // a message of this length or more goes on in the next record: that one is no line
+  std::vector<TreePattern> patterns;
+  std::vector<RuleMeaning> meanings;  // by Match::rule, as patterns
+  ProgramRules* also = nullptr;       // of another daemon that writes under the same name (`imapd`: Courier, UW)
 
-  // Makes the trees; any thread may call it, any number of times. explain() needs it.
+  // Lays out the straight ways of the samples; explain() needs it. Any thread may call it, any number of times.
   Result<void> prepare();
+  // Makes the nodes, too, which explain() else does at the first message that goes no straight way. A program
+  // whose rules can't be compiled ends the process there with a sentence: skipping it would hide attacks.
+  Result<void> prepare_nodes() const;
 
   // Which rule explains [begin, end)? Null: none. kMessagePadding bytes after `end` must be readable.
   const RuleMeaning* explain(const char* begin, const char* end, Match& m) const {
-    for (const Rank& rank : ranks)
-      if (rank.tree.match(begin, end, m)) return &rank.meanings[m.rule];
-    return nullptr;
+    if (straight_ways_.match(begin, end, m)) return &meanings[m.rule];
+    return nodes_ready_.load(std::memory_order_acquire) ? explain_by_nodes(begin, end, m)
+                                                        : explain_first(begin, end, m);
   }
 
   // The same, of whichever daemon writes under this name: the first that tells something, else the
@@ -80,16 +83,30 @@ struct ProgramRules {
     return known;
   }
 
+  // For tests.
+  const Tree& straight_ways() const { return straight_ways_; }
+  const Tree& nodes() const { return nodes_; }
+
  private:
+  const RuleMeaning* explain_by_nodes(const char* begin, const char* end, Match& m) const {
+    return nodes_.match(begin, end, m) ? &meanings[m.rule] : nullptr;
+  }
+  const RuleMeaning* explain_first(const char* begin, const char* end, Match& m) const;
+
+  Tree straight_ways_;
+  mutable Tree nodes_;
+  mutable std::atomic<bool> nodes_ready_ = false;
   std::once_flag once_;
+  mutable std::once_flag nodes_once_;
   std::string trouble_;
+  mutable std::string nodes_trouble_;
 };
 
 class Grammar {
  public:
   // Reads every *.toml of the folders, by name; a file of a later folder that has the daemon of an
-  // earlier file adds to it. Errors name file and line. Trees are made when a program's name is first
-  // looked up: most logs hold a few programs only.
+  // earlier file adds to it. Errors name file and line. What matching needs is made when a program's
+  // name is first looked up: most logs hold a few programs only.
   static Result<Grammar> load(std::span<const std::string> folders);
   static Result<Grammar> compile(std::vector<RuleFile> files);
   // Makes all trees now, so that a rule that can't be compiled is told before anything is read.

@@ -45,7 +45,8 @@ class Oracle {
           const std::string_view text = line_.substr(at, length);
           if (!in_language(e.type, text)) continue;
           Reading next = r;
-          if (e.capture != Capture::kNone) next.spans[static_cast<size_t>(e.capture)] = text.data() ? text : std::string_view("", 0);
+          if (e.capture != Capture::kNone)
+            next.spans[static_cast<size_t>(e.capture)] = text.data() ? text : std::string_view("", 0);
           rest(at + length, next);
         }
     }
@@ -54,7 +55,8 @@ class Oracle {
   static bool in_language(const Type& t, std::string_view s) {
     bool quoted = t.kind == Type::Kind::kQuoted;
     switch (t.kind) {
-      case Type::Kind::kAddress: return parse_address(s).has_value();
+      case Type::Kind::kAddress:
+        return parse_address(s).has_value();
       case Type::Kind::kFree:
       case Type::Kind::kClass:
         for (char c : s)
@@ -84,7 +86,8 @@ class Oracle {
 
 }  // namespace
 
-std::vector<Reading> all_readings(const Pattern& pattern, std::string_view line, size_t limit, long fuel, bool* complete) {
+std::vector<Reading> all_readings(const Pattern& pattern, std::string_view line, size_t limit, long fuel,
+                                  bool* complete) {
   Oracle oracle(line, limit, fuel);
   oracle.run(pattern);
   *complete = oracle.complete();

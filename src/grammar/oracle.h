@@ -16,6 +16,7 @@ struct Reading {
 
 // All ways to read `line` by `pattern`, up to `limit`; nothing when `fuel` steps were not enough to
 // know them all (*complete is false then).
-std::vector<Reading> all_readings(const Pattern& pattern, std::string_view line, size_t limit, long fuel, bool* complete);
+std::vector<Reading> all_readings(const Pattern& pattern, std::string_view line, size_t limit, long fuel,
+                                  bool* complete);
 
 }  // namespace mailward

@@ -6,7 +6,8 @@ namespace mailward {
 namespace {
 
 constexpr std::array<std::string_view, kCaptures> kCaptureNames = {
-    "user", "ptr", "helo", "sender", "recipient", "mechanism", "reason", "service", "session", "queue", "port", "count", "address"};
+    "user",    "ptr",     "helo",  "sender", "recipient", "mechanism", "reason",
+    "service", "session", "queue", "port",   "count",     "address"};
 
 // Nothing that a person would write by hand nests deeper; a bound keeps the parser's recursion safe.
 constexpr int kMaxDepth = 12;
@@ -31,7 +32,9 @@ class Parser {
   }
 
  private:
-  std::unexpected<Error> error(const std::string& what) const { return fail(fmt::format("column {}: {}", at_ + 1, what)); }
+  std::unexpected<Error> error(const std::string& what) const {
+    return fail(fmt::format("column {}: {}", at_ + 1, what));
+  }
 
   // Reads up to the end, an unmatched `}`, or (among alternatives) a `|`.
   Result<Pattern> sequence(bool alternatives, int nesting) {
@@ -62,7 +65,8 @@ class Parser {
     if (at_ >= text_.size()) return error("a `\\` at the end; write `\\\\` for the byte");
     const char e = text_[at_++];
     if (e == 'x') {
-      if (at_ + 2 > text_.size() || hex_value(text_[at_]) < 0 || hex_value(text_[at_ + 1]) < 0) return error("`\\x` wants two hexadecimal digits");
+      if (at_ + 2 > text_.size() || hex_value(text_[at_]) < 0 || hex_value(text_[at_ + 1]) < 0)
+        return error("`\\x` wants two hexadecimal digits");
       const char byte = static_cast<char>(hex_value(text_[at_]) * 16 + hex_value(text_[at_ + 1]));
       at_ += 2;
       return byte;
@@ -75,11 +79,16 @@ class Parser {
     ++at_;
     if (at_ >= text_.size()) return error("`{` is not closed");
     switch (text_[at_]) {
-      case '?': return optional_part(out, nesting);
-      case '|': return alternatives(out, nesting);
-      case '!': return once(out);
-      case '@': return macro(out);
-      default: return field(out);
+      case '?':
+        return optional_part(out, nesting);
+      case '|':
+        return alternatives(out, nesting);
+      case '!':
+        return once(out);
+      case '@':
+        return macro(out);
+      default:
+        return field(out);
     }
   }
 
@@ -140,18 +149,25 @@ class Parser {
     auto inner = Parser(found->second, scope_, depth_ + 1).whole();
     if (!inner) return fail(fmt::format("macro `{}`: {}", called, inner.error().message));
     for (Element& e : *inner) {
-      if (e.kind == Element::Kind::kLiteral && !out.empty() && out.back().kind == Element::Kind::kLiteral) out.back().text += e.text;
-      else out.push_back(std::move(e));
+      if (e.kind == Element::Kind::kLiteral && !out.empty() && out.back().kind == Element::Kind::kLiteral)
+        out.back().text += e.text;
+      else
+        out.push_back(std::move(e));
     }
     return close();
   }
 
   static std::string_view default_type(Capture c) {
     switch (c) {
-      case Capture::kAddress: return "address";
-      case Capture::kPort: case Capture::kCount: return "int";
-      case Capture::kPtr: return "host";
-      default: return {};
+      case Capture::kAddress:
+        return "address";
+      case Capture::kPort:
+      case Capture::kCount:
+        return "int";
+      case Capture::kPtr:
+        return "host";
+      default:
+        return {};
     }
   }
 
@@ -185,7 +201,8 @@ class Parser {
     auto number = [this]() -> std::optional<uint32_t> {
       uint64_t n = 0;
       const size_t begin = at_;
-      while (at_ < text_.size() && isdigit(static_cast<unsigned char>(text_[at_])) && n < 1'000'000) n = n * 10 + static_cast<uint64_t>(text_[at_++] - '0');
+      while (at_ < text_.size() && isdigit(static_cast<unsigned char>(text_[at_])) && n < 1'000'000)
+        n = n * 10 + static_cast<uint64_t>(text_[at_++] - '0');
       if (at_ == begin || n >= 1'000'000) return {};
       return static_cast<uint32_t>(n);
     };
@@ -211,7 +228,9 @@ class Parser {
 
 }  // namespace
 
-std::string_view name_of(Capture c) { return c == Capture::kNone ? std::string_view{} : kCaptureNames[static_cast<size_t>(c)]; }
+std::string_view name_of(Capture c) {
+  return c == Capture::kNone ? std::string_view{} : kCaptureNames[static_cast<size_t>(c)];
+}
 
 std::optional<Capture> parse_capture(std::string_view name) {
   for (size_t i = 0; i < kCaptures; ++i)
@@ -245,7 +264,9 @@ std::map<std::string, NamedType, std::less<>> builtin_types() {
   };
 }
 
-Result<Pattern> parse_pattern(std::string_view text, const PatternScope& scope) { return Parser(text, scope, 0).whole(); }
+Result<Pattern> parse_pattern(std::string_view text, const PatternScope& scope) {
+  return Parser(text, scope, 0).whole();
+}
 
 Result<ByteSet> parse_byte_set(std::string_view text) {
   struct Unit {

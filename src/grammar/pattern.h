@@ -16,7 +16,19 @@ namespace mailward {
 
 // What a field's bytes are kept as.
 enum class Capture : uint8_t {
-  kUser, kPtr, kHelo, kSender, kRecipient, kMechanism, kReason, kService, kSession, kQueue, kPort, kCount, kAddress,
+  kUser,
+  kPtr,
+  kHelo,
+  kSender,
+  kRecipient,
+  kMechanism,
+  kReason,
+  kService,
+  kSession,
+  kQueue,
+  kPort,
+  kCount,
+  kAddress,
   kNone,
 };
 inline constexpr size_t kCaptures = 13;
@@ -41,13 +53,13 @@ struct Type {
 struct Element {
   enum class Kind : uint8_t {
     kLiteral,
-    kOnce,     // a literal that occurs exactly once in the whole line
+    kOnce,  // a literal that occurs exactly once in the whole line
     kField,
-    kChoice,   // one of the branches; an optional part is a choice with an empty branch
+    kChoice,  // one of the branches; an optional part is a choice with an empty branch
   };
   Kind kind = Kind::kLiteral;
-  std::string text;       // kLiteral, kOnce
-  Type type;              // kField
+  std::string text;  // kLiteral, kOnce
+  Type type;         // kField
   Capture capture = Capture::kNone;
   std::vector<std::vector<Element>> branches;  // kChoice
 };

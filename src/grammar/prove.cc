@@ -42,7 +42,9 @@ class Automaton {
     empty_.emplace_back();
     return static_cast<int>(edges_.size()) - 1;
   }
-  void edge(int from, ByteSet set, int to, uint8_t mark) { edges_[static_cast<size_t>(from)].push_back({set, to, mark}); }
+  void edge(int from, ByteSet set, int to, uint8_t mark) {
+    edges_[static_cast<size_t>(from)].push_back({set, to, mark});
+  }
   void skip(int from, int to) { empty_[static_cast<size_t>(from)].push_back(to); }
 
   int append(const Pattern& p, int from) {
@@ -69,7 +71,8 @@ class Automaton {
         }
         return to;
       }
-      case Element::Kind::kField: return field(e, from);
+      case Element::Kind::kField:
+        return field(e, from);
     }
     return from;
   }
@@ -77,7 +80,9 @@ class Automaton {
   int field(const Element& e, int from) {
     uint8_t mark = 0;
     if (e.capture == Capture::kAddress) mark = kInAddress;
-    if ((e.capture == Capture::kSession && rule_.key == KeyKind::kSession) || (e.capture == Capture::kQueue && rule_.key == KeyKind::kQueue)) mark = kInKey;
+    if ((e.capture == Capture::kSession && rule_.key == KeyKind::kSession) ||
+        (e.capture == Capture::kQueue && rule_.key == KeyKind::kQueue))
+      mark = kInKey;
     if (e.type.kind == Type::Kind::kAddress) return address(from, e.type.set.has(':'));
     if (e.type.kind == Type::Kind::kPath) return path(from, ">");
     if (e.type.kind == Type::Kind::kQuoted) return quoted(from);
@@ -207,7 +212,8 @@ struct Counter {
 };
 
 bool same_meaning(const Rule& a, const Rule& b) {
-  return a.events == b.events && a.attempt == b.attempt && a.hint == b.hint && a.count == b.count && a.unknown_user == b.unknown_user;
+  return a.events == b.events && a.attempt == b.attempt && a.hint == b.hint && a.count == b.count &&
+         a.unknown_user == b.unknown_user;
 }
 
 bool accuses(const Rule& r) { return !r.events.empty() || r.session != SessionAct::kNone; }
@@ -219,7 +225,8 @@ std::optional<Conflict> judge(const Rule& a, const Rule& b, bool address_differs
   if (silent_a || silent_b) return {};
   if (address_differs && a.address == AddressFrom::kLine && b.address == AddressFrom::kLine) return Conflict::kAddress;
   if (a.address != b.address && (accuses(a) || accuses(b))) return Conflict::kAccused;
-  if (a.session != SessionAct::kNone && b.session != SessionAct::kNone && (a.key != b.key || key_differs)) return Conflict::kSession;
+  if (a.session != SessionAct::kNone && b.session != SessionAct::kNone && (a.key != b.key || key_differs))
+    return Conflict::kSession;
   if (rank_of(a) != rank_of(b)) return {};
   if (a.session != b.session) return Conflict::kSession;
   if (!same_meaning(a, b)) return Conflict::kEvent;
@@ -241,7 +248,8 @@ struct Place {
 };
 struct PlaceHash {
   size_t operator()(const Place& s) const {
-    size_t h = static_cast<size_t>(s.p) * 0x9e3779b97f4a7c15ULL + static_cast<size_t>(s.q) * 4 + (s.address_differs ? 2 : 0) + (s.key_differs ? 1 : 0);
+    size_t h = static_cast<size_t>(s.p) * 0x9e3779b97f4a7c15ULL + static_cast<size_t>(s.q) * 4 +
+               (s.address_differs ? 2 : 0) + (s.key_differs ? 1 : 0);
     for (int c : s.counters) h = h * 1'000'003 + static_cast<size_t>(c);
     return h ^ (h >> 29);
   }
@@ -249,11 +257,13 @@ struct PlaceHash {
 
 class PairProof {
  public:
-  PairProof(const Rule& a, const Rule& b, const Automaton& x, const Automaton& y, bool count) : a_(a), b_(b), x_(x), y_(y) {
+  PairProof(const Rule& a, const Rule& b, const Automaton& x, const Automaton& y, bool count)
+      : a_(a), b_(b), x_(x), y_(y) {
     if (!count) return;
     for (const auto& list : {x.once(), y.once()})
       for (const std::string& text : list)
-        if (std::none_of(counters_.begin(), counters_.end(), [&](const Counter& c) { return c.text == text; })) counters_.emplace_back(text);
+        if (std::none_of(counters_.begin(), counters_.end(), [&](const Counter& c) { return c.text == text; }))
+          counters_.emplace_back(text);
   }
 
   std::optional<Finding> run() {
@@ -261,7 +271,8 @@ class PairProof {
     for (size_t at = 0; at < places_.size(); ++at) {
       const Place s = places_[at];
       if (x_.accepts(s.p) && y_.accepts(s.q) && counted(s))
-        if (const auto conflict = judge(a_, b_, s.address_differs, s.key_differs)) return finding(*conflict, static_cast<int>(at));
+        if (const auto conflict = judge(a_, b_, s.address_differs, s.key_differs))
+          return finding(*conflict, static_cast<int>(at));
       for (const Edge& e : x_.moves(s.p))
         for (const Edge& f : y_.moves(s.q)) step(s, static_cast<int>(at), e, f);
     }
@@ -305,7 +316,8 @@ class PairProof {
     if (both.empty()) return;
     Place next{e.to, f.to, s.address_differs, s.key_differs, s.counters};
     const uint8_t own = e.mark, other = f.mark;
-    if (((own ^ other) & kInAddress) || (((own | other) & kInAddress) && ((own ^ other) & kBegins))) next.address_differs = true;
+    if (((own ^ other) & kInAddress) || (((own | other) & kInAddress) && ((own ^ other) & kBegins)))
+      next.address_differs = true;
     if (((own ^ other) & kInKey) || (((own | other) & kInKey) && ((own ^ other) & kBegins))) next.key_differs = true;
     const bool address = (own | other) & kInAddress;
     // Bytes that a counter tells apart go one by one; of the rest any will do.
@@ -348,12 +360,17 @@ class PairProof {
 
 std::string sentence_of(const Finding& f) {
   const bool same = f.first == f.second;
-  const std::string rules = same ? fmt::format("rule `{}`", f.first->name) : fmt::format("rules `{}` and `{}`", f.first->name, f.second->name);
+  const std::string rules = same ? fmt::format("rule `{}`", f.first->name)
+                                 : fmt::format("rules `{}` and `{}`", f.first->name, f.second->name);
   switch (f.conflict) {
-    case Conflict::kAddress: return rules + ": the line can be read as two addresses";
-    case Conflict::kAccused: return rules + ": one reading names an address, the other somebody else or nobody";
-    case Conflict::kSession: return rules + ": the line can be tied to two sessions, or to one in two ways";
-    case Conflict::kEvent: return rules + ": the line can be read as two events; make one of them a fallback, or close its text";
+    case Conflict::kAddress:
+      return rules + ": the line can be read as two addresses";
+    case Conflict::kAccused:
+      return rules + ": one reading names an address, the other somebody else or nobody";
+    case Conflict::kSession:
+      return rules + ": the line can be tied to two sessions, or to one in two ways";
+    case Conflict::kEvent:
+      return rules + ": the line can be read as two events; make one of them a fallback, or close its text";
   }
   return rules;
 }

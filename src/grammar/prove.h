@@ -18,20 +18,20 @@
 namespace mailward {
 
 enum class Conflict : uint8_t {
-  kAddress,   // two different stretches of the line may be the address
-  kAccused,   // one reading accuses an address, the other somebody else or nobody
-  kSession,   // two different keys, or one reading ties the line to a session and the other not so
-  kEvent,     // different events of the same address
+  kAddress,  // two different stretches of the line may be the address
+  kAccused,  // one reading accuses an address, the other somebody else or nobody
+  kSession,  // two different keys, or one reading ties the line to a session and the other not so
+  kEvent,    // different events of the same address
 };
 
 struct Finding {
   Conflict conflict;
   const Rule* first;
-  const Rule* second;      // may be the same rule
-  std::string witness;     // a line that both accept
-  std::string first_marks; // as long as the witness: `a` in the address, `k` in the key, `.` elsewhere
+  const Rule* second;       // may be the same rule
+  std::string witness;      // a line that both accept
+  std::string first_marks;  // as long as the witness: `a` in the address, `k` in the key, `.` elsewhere
   std::string second_marks;
-  std::string sentence;    // in words, for a person
+  std::string sentence;  // in words, for a person
 };
 
 // All rules of one program. At most one finding a pair of rules.

@@ -82,8 +82,12 @@ const Small kSmall[] = {
     {"optional tail that the client can supply", {"closed by {user:free} {address} port {port}{? [preauth]}"}, true},
     {"two tails of different kind", {"closed by {user:free} {address} port {port}{?: {:free}}"}, false},
     {"free on both sides", {"x {user:free}, rip={address}, {:free}"}, false},
-    {"text without an equals sign", {"user=<{user:free}>, rip={address}, lip={:ip}{?, TLS{?: {:plain}}}, session=<{session:base64}>"}, true},
-    {"the same with free text", {"user=<{user:free}>, rip={address}, lip={:ip}{?, TLS{?: {:free}}}, session=<{session:base64}>"}, false},
+    {"text without an equals sign",
+     {"user=<{user:free}>, rip={address}, lip={:ip}{?, TLS{?: {:plain}}}, session=<{session:base64}>"},
+     true},
+    {"the same with free text",
+     {"user=<{user:free}>, rip={address}, lip={:ip}{?, TLS{?: {:free}}}, session=<{session:base64}>"},
+     false},
     {"once between two free fields", {"for ({helo:free}) [{address}]{!: 535 (set_id=}{user:free})"}, true},
     {"the text once, but a free tail behind the address", {"{!for }{helo:free} [{address}] {user:free}"}, false},
     {"quoted path", {"arg1=<{recipient:path}>, relay=[{address}], reject={:free}"}, true},
@@ -104,12 +108,14 @@ TEST(Prove, SmallPatterns) {
       ASSERT_TRUE(p) << s.name << p.error().message;
       r.pattern = std::move(*p);
       r.events = {EventKind::kAuthFailed};
-      r.address = std::string_view(line).find("{address}") != std::string_view::npos ? AddressFrom::kLine : AddressFrom::kSession;
+      r.address = std::string_view(line).find("{address}") != std::string_view::npos ? AddressFrom::kLine
+                                                                                     : AddressFrom::kSession;
     }
     std::vector<const Rule*> pointers;
     for (const Rule& r : rules) pointers.push_back(&r);
     const auto found = prove(pointers);
-    EXPECT_EQ(found.empty(), s.sound) << s.name << (found.empty() ? "" : ": " + found[0].sentence + " | " + found[0].witness);
+    EXPECT_EQ(found.empty(), s.sound) << s.name
+                                      << (found.empty() ? "" : ": " + found[0].sentence + " | " + found[0].witness);
   }
 }
 

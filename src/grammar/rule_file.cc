@@ -1,11 +1,11 @@
 #include "grammar/rule_file.h"
 
 #include <fmt/format.h>
+#include <toml++/toml.h>
 
 #include <algorithm>
 #include <fstream>
 #include <iterator>
-#include <toml++/toml.h>
 
 namespace mailward {
 namespace {
@@ -61,8 +61,11 @@ class Reader {
   static void known(const toml::table& t, std::initializer_list<std::string_view> keys) {
     for (auto&& [key, value] : t) {
       if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
-      const auto nearest = *std::min_element(keys.begin(), keys.end(), [k = key.str()](auto a, auto b) { return edit_distance(a, k) < edit_distance(b, k); });
-      throw Wrong{key.source().begin, fmt::format("unknown key `{}`; the nearest known one is `{}`", key.str(), nearest)};
+      const auto nearest = *std::min_element(keys.begin(), keys.end(), [k = key.str()](auto a, auto b) {
+        return edit_distance(a, k) < edit_distance(b, k);
+      });
+      throw Wrong{key.source().begin,
+                  fmt::format("unknown key `{}`; the nearest known one is `{}`", key.str(), nearest)};
     }
   }
 
@@ -163,7 +166,8 @@ class Reader {
   }
 
   void rule(const toml::table& t) {
-    known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count", "unknown_user", "set", "fallback", "twice", "vis", "sample", "note"});
+    known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count",
+              "unknown_user", "set", "fallback", "twice", "vis", "sample", "note"});
     Rule r;
     r.at_line = line_of(t);
     r.name = text(t, "name", true);
@@ -187,7 +191,8 @@ class Reader {
     if (const auto* set = table(t, "set"))
       for (auto&& [key, value] : *set) {
         const auto c = parse_capture(key.str());
-        if (!c || *c == Capture::kAddress || *c == Capture::kSession || *c == Capture::kQueue || *c == Capture::kPort || *c == Capture::kCount)
+        if (!c || *c == Capture::kAddress || *c == Capture::kSession || *c == Capture::kQueue || *c == Capture::kPort ||
+            *c == Capture::kCount)
           wrong(value, fmt::format("`{}` can't be set", key.str()));
         r.constants[std::string(key.str())] = as_text(value);
       }
@@ -220,7 +225,8 @@ class Reader {
   void rule_event(const toml::table& t, Rule& r) {
     for (const std::string& name : texts(t, "event")) {
       const auto kind = parse_event_kind(name);
-      if (!kind || *kind == EventKind::kNone) wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event", r.name, name));
+      if (!kind || *kind == EventKind::kNone)
+        wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event", r.name, name));
       r.events.push_back(*kind);
     }
     if (r.events.size() > 2) wrong(*t.get("event"), "at most two events come from one line");
@@ -238,41 +244,65 @@ class Reader {
     const std::string from = text(t, "address", false);
     const std::string act = text(t, "session", false);
     const std::string key = text(t, "key", false);
-    if (!from.empty() && from != "session") wrong(*t.get("address"), "`address` may only say \"session\"; an address in the line is the field {address}");
+    if (!from.empty() && from != "session")
+      wrong(*t.get("address"), "`address` may only say \"session\"; an address in the line is the field {address}");
     if (!from.empty() && has_address) wrong(*t.get("address"), "the line has an {address} of its own");
-    if (ambiguous && has_address) wrong(t, fmt::format("rule `{}`: an ambiguous line names nobody; write {{:ip}} or {{:free}} instead of {{address}}", r.name));
-    r.session = act.empty() ? SessionAct::kNone : act == "open" ? SessionAct::kOpen : act == "in" ? SessionAct::kIn : act == "end" ? SessionAct::kEnd : SessionAct::kWait;
+    if (ambiguous && has_address)
+      wrong(t,
+            fmt::format("rule `{}`: an ambiguous line names nobody; write {{:ip}} or {{:free}} instead of {{address}}",
+                        r.name));
+    r.session = act.empty()     ? SessionAct::kNone
+                : act == "open" ? SessionAct::kOpen
+                : act == "in"   ? SessionAct::kIn
+                : act == "end"  ? SessionAct::kEnd
+                                : SessionAct::kWait;
     if (r.session == SessionAct::kWait && act != "wait") wrong(*t.get("session"), "`session` is open, in, end or wait");
     r.address = has_address ? AddressFrom::kLine : AddressFrom::kNobody;
     if (!has_address && !ambiguous && (!r.events.empty() || !from.empty())) r.address = AddressFrom::kSession;
-    if (r.session == SessionAct::kOpen && !has_address) wrong(*t.get("session"), "a line that opens a session needs an {address}; `wait` is for sessions whose address comes later");
-    if (r.session == SessionAct::kNone && (r.address == AddressFrom::kSession || !r.attempt.empty())) r.session = SessionAct::kIn;
+    if (r.session == SessionAct::kOpen && !has_address)
+      wrong(*t.get("session"),
+            "a line that opens a session needs an {address}; `wait` is for sessions whose address comes later");
+    if (r.session == SessionAct::kNone && (r.address == AddressFrom::kSession || !r.attempt.empty()))
+      r.session = SessionAct::kIn;
     if (r.session == SessionAct::kNone) {
       if (!key.empty()) wrong(*t.get("key"), "`key` goes with `session`");
       return;
     }
     const bool by_session = captures(r.pattern, Capture::kSession), by_queue = captures(r.pattern, Capture::kQueue);
-    r.key = key == "session" ? KeyKind::kSession : key == "queue" ? KeyKind::kQueue : key == "pid" ? KeyKind::kPid : by_session ? KeyKind::kSession : by_queue ? KeyKind::kQueue : KeyKind::kPid;
-    if (!key.empty() && key != "session" && key != "queue" && key != "pid") wrong(*t.get("key"), "`key` is session, queue or pid");
-    if ((r.key == KeyKind::kSession && !by_session) || (r.key == KeyKind::kQueue && !by_queue)) wrong(*t.get("key"), fmt::format("the line has no {{{}}}", key));
+    r.key = key == "session" ? KeyKind::kSession
+            : key == "queue" ? KeyKind::kQueue
+            : key == "pid"   ? KeyKind::kPid
+            : by_session     ? KeyKind::kSession
+            : by_queue       ? KeyKind::kQueue
+                             : KeyKind::kPid;
+    if (!key.empty() && key != "session" && key != "queue" && key != "pid")
+      wrong(*t.get("key"), "`key` is session, queue or pid");
+    if ((r.key == KeyKind::kSession && !by_session) || (r.key == KeyKind::kQueue && !by_queue))
+      wrong(*t.get("key"), fmt::format("the line has no {{{}}}", key));
   }
 
   static Expectation expectation(const toml::table& t) {
     Expectation e;
     for (auto&& [key, value] : t) {
       std::string v;
-      if (const auto s = value.value_exact<std::string>()) v = *s;
-      else if (const auto i = value.value_exact<int64_t>()) v = std::to_string(*i);
-      else wrong(value, "a fact is a string or a number");
-      if (key.str() == "event") e.event = v;
-      else e.facts[std::string(key.str())] = v;
+      if (const auto s = value.value_exact<std::string>())
+        v = *s;
+      else if (const auto i = value.value_exact<int64_t>())
+        v = std::to_string(*i);
+      else
+        wrong(value, "a fact is a string or a number");
+      if (key.str() == "event")
+        e.event = v;
+      else
+        e.facts[std::string(key.str())] = v;
     }
     return e;
   }
 
   void negative(const toml::table& t) {
     known(t, {"program", "line", "not", "why"});
-    out_.negatives.push_back({text(t, "program", false), text(t, "line", true), text(t, "not", false), text(t, "why", false), line_of(t)});
+    out_.negatives.push_back(
+        {text(t, "program", false), text(t, "line", true), text(t, "not", false), text(t, "why", false), line_of(t)});
     if (out_.negatives.back().program.empty()) out_.negatives.back().program = out_.programs.front().name;
   }
 
@@ -289,7 +319,9 @@ class Reader {
 }  // namespace
 
 Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path) {
-  auto at = [&](const toml::source_position& p, std::string_view what) { return fail(fmt::format("{}:{}:{}: {}", path, p.line, p.column, what)); };
+  auto at = [&](const toml::source_position& p, std::string_view what) {
+    return fail(fmt::format("{}:{}:{}: {}", path, p.line, p.column, what));
+  };
   RuleFile file;
   file.path = path;
   try {

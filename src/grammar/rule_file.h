@@ -37,7 +37,7 @@ struct Rule {
   std::vector<std::string> programs;  // names of the file's programs; never empty
   std::string text;                   // the pattern as written
   Pattern pattern;
-  std::vector<EventKind> events;      // at most two; empty: known, tells nothing
+  std::vector<EventKind> events;  // at most two; empty: known, tells nothing
   AddressFrom address = AddressFrom::kNobody;
   SessionAct session = SessionAct::kNone;
   KeyKind key = KeyKind::kNone;
@@ -45,8 +45,8 @@ struct Rule {
   bool hint = false;
   bool unknown_user = false;
   bool fallback = false;
-  bool twice = false;                 // the daemon may write the line a second time
-  std::vector<Capture> vis;           // facts that are escaped as by vis(3)
+  bool twice = false;        // the daemon may write the line a second time
+  std::vector<Capture> vis;  // facts that are escaped as by vis(3)
   uint32_t count = 1;
   std::map<std::string, std::string> constants;
   std::vector<Sample> samples;
@@ -58,8 +58,8 @@ struct Program {
   std::vector<std::string> match;  // `*` stands for any text without a slash
   std::string group;
   std::string service;
-  uint32_t cut = 0;                // records of this length or more go on in the next one; 0: never
-  bool twice = false;              // of all its rules that tell of something not neutral
+  uint32_t cut = 0;    // records of this length or more go on in the next one; 0: never
+  bool twice = false;  // of all its rules that tell of something not neutral
 };
 
 struct NegativeSample {

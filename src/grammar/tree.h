@@ -1,11 +1,12 @@
 // The patterns of one program as one deterministic tree, and the walk that matches a message.
 //
-// How: from the left, an edge is a literal run or a typed field; a node's first byte chooses among
-// literals. At the first free field the walk goes on from the right end of the message, in a second
-// tree of the same kind that reads backwards. What remains between belongs to the free field; where
-// a rule has more than one, its middle is cut at its literals. Where two edges are possible, they
-// are tried in order: rules of a program are proven to agree (prove.h), so whichever explains a
-// message says the same.
+// How: a node is a literal, and then one thing to do: read a field, look the next literal up in a
+// table, accept. From the left on, the walk goes from node to node. At the first free field it goes
+// on from the right end of the message, in a second tree of the same kind that reads backwards. What
+// remains between belongs to the free field; where a rule has more than one, its middle is cut at its
+// literals. Where two ways are possible, the other one is remembered and tried when the first fails.
+// Rules have ranks: what one of a lower number explains is not looked for among the higher ones.
+// Rules of one rank are proven to agree (prove.h), so whichever explains a message says the same.
 //
 // Cost: bytes looked at; grows neither with the number of rules of other programs nor, but for
 // nodes where rules part, with those of this one. No allocation. Immutable after compile(): threads
@@ -27,8 +28,8 @@
 
 namespace mailward {
 
-// The walk loads eight bytes at a time: so many bytes after a message must be readable.
-inline constexpr size_t kMessagePadding = 16;
+// The walk compares and scans 32 bytes at a time: so many bytes after a message must be readable.
+inline constexpr size_t kMessagePadding = 64;
 
 struct TextSpan {
   const char* begin;
@@ -37,12 +38,12 @@ struct TextSpan {
 };
 
 struct Match {
-  uint32_t rule = 0;           // index into the patterns given to compile()
-  uint32_t present = 0;        // bit of each Capture that was kept
-  bool address_right = false;  // the address stands right of a free field: a cut line can't be trusted
-  bool exhausted = false;      // the text was too ambiguous to be cut; set on a failed match only
-  Address address;             // where present has kAddress
-  std::array<TextSpan, kCaptures> spans;  // only those that are present are set
+  uint32_t rule = 0;                          // index into the patterns given to compile()
+  uint32_t present = 0;                       // bit of each Capture that was kept
+  bool address_right = false;                 // the address stands right of a free field: a cut line can't be trusted
+  bool exhausted = false;                     // the text was too ambiguous to be cut; set on a failed match only
+  Address address;                            // where present has kAddress
+  std::array<TextSpan, kCaptures + 1> spans;  // only those that are present are set; the last is scratch
 
   bool has(Capture c) const { return present >> static_cast<unsigned>(c) & 1; }
   std::string_view text(Capture c) const { return has(c) ? spans[static_cast<size_t>(c)].view() : std::string_view{}; }
@@ -51,6 +52,8 @@ struct Match {
 struct TreePattern {
   const Pattern* pattern;
   std::string name;  // for messages
+  int rank = 0;      // 0 to 2; a message that a lower rank explains is not looked at by a higher one
+  std::vector<std::string_view> samples{};  // messages that it explains: their ways are laid out to be walked fast
 };
 
 namespace plain {
@@ -62,7 +65,10 @@ class Walk;
 
 class Tree {
  public:
-  static Result<Tree> compile(std::span<const TreePattern> patterns);
+  // The straight ways that samples show (see below) cost little to lay out and explain most messages; the
+  // nodes of all patterns cost much more. So they can be had apart.
+  enum class Parts : uint8_t { kAll, kStraightWays, kNodes };
+  static Result<Tree> compile(std::span<const TreePattern> patterns, Parts parts = Parts::kAll);
 
   // True and `m` filled (but for spans that are not present) when a rule explains [begin, end).
   bool match(const char* begin, const char* end, Match& m) const;
@@ -70,6 +76,7 @@ class Tree {
   bool match_plain(const char* begin, const char* end, Match& m) const;
 
   size_t nodes() const { return nodes_.size(); }
+  size_t straight_ways() const { return straights_.ways; }
   size_t bytes() const;
 
  private:
@@ -77,44 +84,60 @@ class Tree {
   friend class plain::Walk;
   friend class wide::Walk;
 
-  enum class Step : uint8_t { kLiteral, kLiterals, kHex16, kClass, kField, kFree, kAccept };
-  struct Alternative {
-    Step step;
-    uint32_t index;  // into literals_, dispatches_, fields_, nodes_ (the right tree's root), accepts_
+  // What is to be done at a node, after its literal.
+  enum class Op : uint8_t {
+    kGo,        // nothing
+    kDispatch,  // one of several literals
+    kFork,      // more than one way that is no literal
+    kHex16,     // sixteen hexadecimal digits
+    kClass,     // a class of any length that ends where its bytes end
+    kAddress,   // an address, mostly a dotted quad
+    kField,     // any other field
+    kFree,      // on from the right end
+    kAccept,
+    kLiteral,  // in Node::enter only
   };
-  struct Node {
-    Step step;        // the way on, where there is only one
-    uint8_t count;    // of ways; at most 32
-    uint32_t index;
-    uint32_t first;   // count > 1: the ways, into alternatives_, in the order in which they are tried
-    uint32_t viable;  // count > 1: into viable_: by the next byte, the ways that it may begin (a bit each)
-  };
-  static constexpr size_t kAtEnd = 256;  // in a table of viable_: there is no next byte
-  struct Literal {
-    uint64_t head, mask;  // its first eight bytes (backwards: its last eight)
-    const char* text;     // into text_
-    uint32_t length;
-    uint32_t next;
-    uint32_t more;        // literals of the same slot that follow
+  static constexpr uint32_t kNowhere = UINT32_MAX;
+  static constexpr size_t kInline = 32;
+  struct alignas(64) Node {
+    char text[kInline] = {};     // the literal: its first bytes (backwards: its last)
+    uint32_t length = 0;         // of the literal; 0: none
+    uint32_t rest = 0;           // of a longer one: where the bytes that are not in `text` stand in pool_
+    uint32_t next = kNowhere;    // kGo and fields; of a straight way's kAccept: the captures that are kept
+    uint32_t index = 0;          // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_
+    uint32_t table = 0;          // kClass: into rows_; of a straight way's kAccept: the rule
+    uint32_t other = kNowhere;   // the node to go to where the literal does not stand here
+    uint32_t beside = kNowhere;  // into ways_: ways that are still possible where it does, but go on otherwise
+    uint8_t min = 0;             // kClass
+    uint8_t enter = 0;           // `op`, or kLiteral: there is a literal to look at first
+    Op op = Op::kGo;
+    Capture capture = Capture::kNone;
   };
   // Several literals of which at most one can stand here. They are told apart by a few bytes at a
-  // place that all of them have, hashed into a small table; those that share a slot are a row in
-  // literals_, each with the number of those behind it.
+  // place that all of them have, hashed into a small table of nodes.
   struct Dispatch {
-    uint64_t mask;     // of the bytes that are hashed
-    uint32_t offset;   // where they stand (backwards: so many bytes before the end)
-    uint32_t slots;    // into slots_: 1 << bits of them
-    uint32_t shift;    // 64 - bits
-    uint32_t least;    // so many bytes must be there
+    uint64_t mask;    // of the bytes that are hashed
+    uint32_t offset;  // where they stand (backwards: so many bytes before the end)
+    uint32_t slots;   // into slots_: 1 << bits of them
+    uint32_t shift;   // 64 - bits
+    uint32_t least;   // so many bytes must be there
+    uint32_t miss;    // the node to go to where none of them stands here
+  };
+  struct Way {
+    uint32_t node;  // kNowhere ends a list
+    int32_t best;   // the lowest rank that it can lead to
+  };
+  // By the next byte, a list of ways in the order in which they are tried.
+  static constexpr size_t kAtEnd = 256;  // there is no next byte
+  struct Fork {
+    std::array<uint32_t, 257> list;  // into ways_
   };
   struct FieldEdge {
     Type::Kind kind;
-    Capture capture;
     bool fixed;
     uint16_t give_back;  // bytes of the class that belong to the literal that follows
     uint32_t table;      // of the class, into classes_
     uint32_t min, max;
-    uint32_t next;
   };
   struct Atom {  // of a middle
     enum class Kind : uint8_t { kLiteral, kField, kFree } kind;
@@ -127,25 +150,42 @@ class Tree {
   struct Accept {
     uint32_t rule;
     uint32_t first_atom, atoms;  // the middle; none: the whole message was read from the left
+    int32_t rank;
     bool address_right;
     bool once;  // texts that must occur once
   };
-  static constexpr uint32_t kEmpty = UINT32_MAX;
   static constexpr uint64_t kHash = 0x9e3779b97f4a7c15ULL;
+  static constexpr size_t kMaxChoices = 64;  // forks on one path, seen to by compile()
 
-  uint32_t root_ = 0;
+  // Straight ways: one way through one rule, without alternatives, node after node: only ways on which
+  // no rule of a lower rank could explain the message. Those
+  // that samples show are tried before the tree is: which ones, eight bytes of the message tell.
+  struct Straights {
+    uint64_t mask = 0;  // of the bytes
+    uint32_t offset = 0;
+    uint32_t shift = 0;
+    uint32_t least = UINT32_MAX;
+    std::vector<uint32_t> slots;  // into straight_nodes_
+    uint32_t miss = kNowhere;     // where the slot is empty or the message too short
+    size_t ways = 0;              // how many there are
+  };
+
+  uint32_t root_ = kNowhere;
+  Straights straights_;
+  std::vector<Node> straight_nodes_;
   std::vector<Node> nodes_;
-  std::vector<Alternative> alternatives_;
   std::vector<Dispatch> dispatches_;
-  std::vector<Literal> literals_;
+  std::vector<uint32_t> slots_;
+  std::vector<Fork> forks_;
+  std::vector<Way> ways_;
   std::vector<FieldEdge> fields_;
   std::vector<Accept> accepts_;
   std::vector<Atom> atoms_;
-  std::vector<uint32_t> slots_;
-  std::vector<std::array<uint32_t, 257>> viable_;
   std::vector<ClassTable> classes_;
+  std::vector<ClassRows> rows_;                      // as classes_
   std::vector<uint32_t> kept_;                       // by rule: bits of the captures that it keeps
   std::vector<std::vector<std::string_view>> once_;  // by rule: texts that must occur exactly once
+  std::string pool_;                                 // ends of long literals
   std::vector<std::unique_ptr<std::string>> text_;
 };
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <random>
 
 #include "grammar/oracle.h"
@@ -15,16 +16,19 @@ using Lines = std::vector<std::string>;
 
 struct Compiled {
   std::vector<Pattern> patterns;
+  std::vector<int> ranks;
   Tree tree;
 };
 
-std::unique_ptr<Compiled> compile(const Lines& texts, std::string* error = nullptr) {
+// A text that begins with '~' is a fallback (rank 1).
+std::unique_ptr<Compiled> compile(const Lines& texts, std::string* error = nullptr,
+                                  const std::vector<Lines>& samples = {}) {
   auto out = std::make_unique<Compiled>();
   PatternScope scope;
   scope.types = builtin_types();
   scope.types["tls"] = {{Type::Kind::kClass, ByteSet::range(' ', '~') - ByteSet::of("="), 1, kNoMaximum}, "test", ""};
   for (const auto& t : texts) {
-    auto p = parse_pattern(t, scope);
+    auto p = parse_pattern(std::string_view(t).substr(t.starts_with('~')), scope);
     if (!p) {
       if (error) *error = p.error().message;
       return nullptr;
@@ -32,7 +36,12 @@ std::unique_ptr<Compiled> compile(const Lines& texts, std::string* error = nullp
     out->patterns.push_back(std::move(*p));
   }
   std::vector<TreePattern> named;
-  for (size_t i = 0; i < out->patterns.size(); ++i) named.push_back({&out->patterns[i], "r" + std::to_string(i)});
+  for (size_t i = 0; i < out->patterns.size(); ++i) {
+    TreePattern& named_pattern =
+        named.emplace_back(&out->patterns[i], "r" + std::to_string(i), texts[i].starts_with('~'));
+    out->ranks.push_back(named_pattern.rank);
+    if (i < samples.size()) named_pattern.samples.assign(samples[i].begin(), samples[i].end());
+  }
   auto tree = Tree::compile(named);
   if (!tree) {
     if (error) *error = tree.error().message;
@@ -68,9 +77,15 @@ class Generator {
       case 0:
         if (!s.empty()) s.erase(below(s.size()), 1 + below(4));
         break;
-      case 1: s.insert(below(s.size() + 1), 1, "\"<>= ,:[]1a\\x"[below(13)]); break;
-      case 2: s.insert(below(s.size() + 1), line(patterns[below(patterns.size())]).substr(0, below(60))); break;
-      case 3: s.insert(below(s.size() + 1), s.substr(below(s.size() + 1), below(30))); break;
+      case 1:
+        s.insert(below(s.size() + 1), 1, "\"<>= ,:[]1a\\x"[below(13)]);
+        break;
+      case 2:
+        s.insert(below(s.size() + 1), line(patterns[below(patterns.size())]).substr(0, below(60)));
+        break;
+      case 3:
+        s.insert(below(s.size() + 1), s.substr(below(s.size() + 1), below(30)));
+        break;
     }
     return s;
   }
@@ -82,10 +97,14 @@ class Generator {
     } else if (e.kind != Element::Kind::kField) {
       s += e.text;
     } else if (e.type.kind == Type::Kind::kAddress) {
-      static constexpr std::string_view kSome[] = {"192.0.2.7", "1.2.3.4", "2001:db8::9", "::ffff:10.0.0.1", "1.2.3", "255.255.255.255"};
+      static constexpr std::string_view kSome[] = {"192.0.2.7",       "1.2.3.4", "2001:db8::9",
+                                                   "::ffff:10.0.0.1", "1.2.3",   "255.255.255.255"};
       s += kSome[below(6)];
-    } else if (e.type.kind == Type::Kind::kPath || e.type.kind == Type::Kind::kQuoted || e.type.kind == Type::Kind::kFree) {
-      static constexpr std::string_view kSome[] = {"", "a", "a b", "\"q>\"@x", "> x", ", rip=1.2.3.4", ">: c", " from 9.9.9.9 port 1", "\"", "x=y", "[1.1.1.1]: ", "\\\""};
+    } else if (e.type.kind == Type::Kind::kPath || e.type.kind == Type::Kind::kQuoted ||
+               e.type.kind == Type::Kind::kFree) {
+      static constexpr std::string_view kSome[] = {
+          "",   "a",   "a b",         "\"q>\"@x", "> x", ", rip=1.2.3.4", ">: c", " from 9.9.9.9 port 1",
+          "\"", "x=y", "[1.1.1.1]: ", "\\\""};
       s += kSome[below(12)];
     } else {
       size_t n = e.type.fixed() ? e.type.min : e.type.min + below(5);
@@ -100,29 +119,48 @@ class Generator {
 };
 
 const std::vector<Lines> kSets = {
-    {"{session:hex(16)} smtp connected address={address} host={ptr:free}", "{session:hex(16)} smtp authentication user={user:free} result={|permfail|tempfail}",
+    {"{session:hex(16)} smtp connected address={address} host={ptr:free}",
+     "{session:hex(16)} smtp authentication user={user:free} result={|permfail|tempfail}",
      "{session:hex(16)} smtp disconnected reason={reason:free}", "{session:hex(16)} smtp tls {:free}"},
-    {"warning: {ptr}[{address}]{?:{port}}: SASL {mechanism:token} authentication failed: {reason:free}", "connect from {ptr}[{address}]", "connect from {ptr}[{address}]:{port}",
+    {"warning: {ptr}[{address}]{?:{port}}: SASL {mechanism:token} authentication failed: {reason:free}",
+     "connect from {ptr}[{address}]", "connect from {ptr}[{address}]:{port}",
      "disconnect from {ptr}[{address}]{? {:free}}"},
-    {"user=<{user:free}>, method={mechanism:alpha}, rip={address}, lip={:ip}{?, TLS{?: {:tls}}}, session=<{session:base64}>",
+    {"user=<{user:free}>, method={mechanism:alpha}, rip={address}, lip={:ip}{?, TLS{?: {:tls}}}, "
+     "session=<{session:base64}>",
      "user=<>, rip={address}, lip={:ip}{?, TLS{?: {:tls}}}, session=<{session:base64}>"},
-    {"reject: RCPT from {ptr}[{address}]: {:int(3)} <{recipient:path}>: {|Relay|User} denied; from=<{sender:free}> to=<{:free}> proto={:alpha} helo=<{helo:free}>"},
-    {"Failed {mechanism:token} for {?invalid user }{user:free} from {address} port {port} ssh2", "Accepted {mechanism:token} for {user:free} from {address} port {port} ssh2",
+    {"reject: RCPT from {ptr}[{address}]: {:int(3)} <{recipient:path}>: {|Relay|User} denied; from=<{sender:free}> "
+     "to=<{:free}> proto={:alpha} helo=<{helo:free}>"},
+    {"Failed {mechanism:token} for {?invalid user }{user:free} from {address} port {port} ssh2",
+     "Accepted {mechanism:token} for {user:free} from {address} port {port} ssh2",
      "Connection closed by {?invalid user {user:free} }{address} port {port}{? [preauth]}"},
-    {"{mechanism:token} authenticator failed for {?{ptr} }{?({helo:free}) }[{address}]{?:{port}}{!: 535 (set_id=}{user:free})"},
+    {"{mechanism:token} authenticator failed for {?{ptr} }{?({helo:free}) }[{address}]{?:{port}}{!: 535 "
+     "(set_id=}{user:free})"},
     {"a{?b{?c}}{|d|de|def}{count}", "ab{user:free}z", "abz"},
     {"H={?{ptr} }{?({helo:free}) }[{address}] F=<{sender:path}> rejected RCPT {?<{recipient:path}>}: {reason:free}"},
     {"{:word(1,8)} {:int(2,3)}:{user:free(0,5)}!", "\"{user:quoted}\" {address}"},
+    {"{queue:word}: client={ptr}[{address}], user={user:free}", "~{queue:word}: client={ptr}[{address}]{?, {:free}}",
+     "~{:word}: {:free}", "fatal: {:free}",
+     "disconnect from {ptr}[{address}]{? ehlo={:int}} auth=0/{count}{? quit={:int}}",
+     "~disconnect from {ptr}[{address}]{? {:tls}}", "~disconnect {:free}"},
 };
 
-TEST(Tree, SaysWhatTheOracleSays) {
+// With samples, the straight ways that they show are walked; without, the tree alone. Most lines go
+// both ways in the same test, which compares them.
+void compare_with_oracle(bool with_samples) {
   size_t matches = 0, compared = 0;
   std::string padded;
   for (size_t set = 0; set < kSets.size(); ++set) {
     std::string error;
-    const auto c = compile(kSets[set], &error);
+    auto c = compile(kSets[set], &error);
     ASSERT_TRUE(c) << set << ": " << error;
     Generator g(set + 1);
+    if (with_samples) {
+      std::vector<Lines> samples;
+      for (const Pattern& p : c->patterns)
+        for (Lines& lines = samples.emplace_back(); lines.size() < 6;) lines.push_back(g.line(p));
+      c = compile(kSets[set], &error, samples);
+      ASSERT_TRUE(c) << set << ": " << error;
+    }
     for (int round = 0; round < 4000; ++round) {
       std::string line = g.line(c->patterns[g.below(c->patterns.size())]);
       for (size_t bends = g.below(3); bends > 0; --bends) line = g.bend(line, c->patterns);
@@ -131,18 +169,31 @@ TEST(Tree, SaysWhatTheOracleSays) {
       bool all = true;
       for (size_t p = 0; p < c->patterns.size(); ++p) {
         bool complete;
-        for (const Reading& r : all_readings(c->patterns[p], line, 5000, 500'000, &complete)) readings.emplace_back(p, r);
+        for (const Reading& r : all_readings(c->patterns[p], line, 5000, 500'000, &complete))
+          readings.emplace_back(p, r);
         all = all && complete;
       }
       if (!all) continue;
       ++compared;
       const Got got = match(*c, padded, line);
       ASSERT_EQ(got.matched, !readings.empty()) << "set " << set << ": " << line;
+      Match plain;
+      ASSERT_EQ(c->tree.match_plain(padded.data(), padded.data() + line.size(), plain), got.matched) << line;
       if (!got.matched) continue;
+      ASSERT_EQ(plain.rule, got.m.rule) << line;
+      ASSERT_EQ(plain.present, got.m.present) << line;
+      // What a lower rank reads is none of a higher one's.
+      const auto rank_of = [&](const std::pair<size_t, Reading>& r) { return c->ranks[r.first]; };
+      const int rank = rank_of(*std::min_element(
+          readings.begin(), readings.end(), [&](const auto& a, const auto& b) { return rank_of(a) < rank_of(b); }));
+      ASSERT_EQ(c->ranks[got.m.rule], rank) << "set " << set << ": " << line;
+      std::erase_if(readings, [&](const auto& r) { return rank_of(r) != rank; });
       ++matches;
       bool same_address = true;
       const size_t a = static_cast<size_t>(Capture::kAddress);
-      for (const auto& [p, r] : readings) same_address = same_address && r.spans[a].data() == readings[0].second.spans[a].data() && r.spans[a].size() == readings[0].second.spans[a].size();
+      for (const auto& [p, r] : readings)
+        same_address = same_address && r.spans[a].data() == readings[0].second.spans[a].data() &&
+                       r.spans[a].size() == readings[0].second.spans[a].size();
       auto offset = [&](Capture k) { return got.m.spans[static_cast<size_t>(k)].begin - padded.data(); };
       if (same_address && readings[0].second.spans[a].data() && got.m.has(Capture::kAddress)) {
         ASSERT_EQ(got.m.text(Capture::kAddress), readings[0].second.spans[a]) << line;
@@ -153,8 +204,10 @@ TEST(Tree, SaysWhatTheOracleSays) {
       for (size_t k = 0; k < kCaptures; ++k) {
         if (!got.m.has(static_cast<Capture>(k))) continue;
         bool known = false;
-        for (const auto& [p, r] : readings) known = known || (p == got.m.rule && r.spans[k].data() && r.spans[k] == got.m.text(static_cast<Capture>(k)));
-        ASSERT_TRUE(known) << "set " << set << " fact " << name_of(static_cast<Capture>(k)) << " `" << got.m.text(static_cast<Capture>(k)) << "`: " << line;
+        for (const auto& [p, r] : readings)
+          known = known || (p == got.m.rule && r.spans[k].data() && r.spans[k] == got.m.text(static_cast<Capture>(k)));
+        ASSERT_TRUE(known) << "set " << set << " fact " << name_of(static_cast<Capture>(k)) << " `"
+                           << got.m.text(static_cast<Capture>(k)) << "`: " << line;
       }
     }
   }
@@ -162,8 +215,21 @@ TEST(Tree, SaysWhatTheOracleSays) {
   EXPECT_GT(matches, 8'000U);
 }
 
+TEST(Tree, SaysWhatTheOracleSays) { compare_with_oracle(false); }
+TEST(Tree, StraightWaysSayWhatTheOracleSays) { compare_with_oracle(true); }
+
+TEST(Tree, StraightWaysAreLaidOutOnlyWhereNoLowerRankCouldRead) {
+  const Lines rules = {"client={ptr}[{address}], user={user:free}", "~client={ptr}[{address}]{?, {:free}}"};
+  EXPECT_EQ(compile(rules, nullptr, {{}, {"client=a[192.0.2.1]"}})->tree.straight_ways(), 1U);
+  EXPECT_EQ(compile(rules, nullptr, {{}, {"client=a[192.0.2.1], b"}})->tree.straight_ways(), 0U);
+  EXPECT_EQ(compile(rules, nullptr, {{"client=a[192.0.2.1], user=b", "client=c[192.0.2.1], user="}, {}})
+                ->tree.straight_ways(),
+            1U);
+}
+
 TEST(Tree, RefusesAFieldWithoutAnEnd) {
-  for (const char* text : {"{user:word}{count}", "a {user:tls}x{address}", "{count}{user:free}", "\"{user:quoted}x", "<{user:path}{count}"}) {
+  for (const char* text : {"{user:word}{count}", "a {user:tls}x{address}", "{count}{user:free}", "\"{user:quoted}x",
+                           "<{user:path}{count}"}) {
     std::string error;
     EXPECT_FALSE(compile({text}, &error)) << text;
     EXPECT_NE(error.find("can't be told"), std::string::npos) << error;

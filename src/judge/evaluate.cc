@@ -77,7 +77,8 @@ void JudgeState::settle(bool final) {
     return evaluate(kEnd);
   }
   // Where a day's marks are too many, an hour's must do; where a minute's are, none may come late.
-  for (const Duration lateness : {kLateness, Duration(std::chrono::hours(1)), Duration(std::chrono::minutes(1)), Duration(0)}) {
+  for (const Duration lateness :
+       {kLateness, Duration(std::chrono::hours(1)), Duration(std::chrono::minutes(1)), Duration(0)}) {
     const int64_t settled = settled_time(lateness);
     if (untimed_seen) unfold();
     evaluate(settled);

@@ -237,6 +237,13 @@ std::string window_words(const Policy& p) {
   return p.window.count() == 0 ? "in the whole log" : "within " + format_duration(p.window);
 }
 
+// What it counts, as the policy file says it: "auth_failed, foreign-domain".
+std::string kinds_words(const Policy& p) {
+  const std::string kinds = p.kinds > 1 ? fmt::format(", at least {} kinds", p.kinds) : "";
+  const std::string when = p.when == When::kAny ? "" : fmt::format(", {}", name_of(p.when));
+  return describe_kinds(p.events) + when + kinds;
+}
+
 std::string in_words(const Verdict& v, bool needs_a_domain) {
   const Policy& p = v.policy;
   const std::string of_key = p.per == Per::kUser && !v.key.empty() ? " of the user " + for_terminal(v.key, 80)
@@ -247,12 +254,14 @@ std::string in_words(const Verdict& v, bool needs_a_domain) {
   if (needs_a_domain) return "not judged: no local domain is known (--local-domain)";
   const std::string of_kinds = p.kinds > 1 ? fmt::format(" of {} kinds", v.kinds) : "";
   if (v.broken)
-    return fmt::format("offender: {}{}{} {}, allowed are {}{}", plural(v.most, "event"), of_kinds, of_key,
-                       window_words(p), p.limit, spared);
+    return fmt::format("offender: {}{}{} {}, allowed are {}: {} too many{}", plural(v.most, "event"), of_kinds, of_key,
+                       window_words(p), p.limit, v.most - p.limit, spared);
   if (!v.excused.empty())
     return fmt::format("no offender, though {}{} {}, allowed are {}: {}{}", plural(v.most, "event"), of_key,
                        window_words(p), p.limit, v.excused, spared);
-  if (v.most == 0) return fmt::format("no offender: nothing to count{}", spared);
+  if (v.most == 0)
+    return fmt::format("no offender: nothing to count ({}){}; more than {} {} would make it one{}", kinds_words(p),
+                       of_key, p.limit, window_words(p), spared);
   if (p.kinds > 1)
     return fmt::format("no offender: {} of {}{} {}; more than {} of at least {} kinds would make it one{}",
                        plural(v.most, "event"), plural(v.kinds, "kind"), of_key, window_words(p), p.limit, p.kinds,

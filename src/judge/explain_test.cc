@@ -89,6 +89,10 @@ TEST(Explain, TellsWhatIsMissing) {
               HasSubstr("4 events within 24h, allowed are 5; 2 more within 24h would make it one"));
   EXPECT_EQ(x.verdicts[0].evidence.size(), 4u);
   EXPECT_EQ(x.verdicts[0].evidence[3].line, 4u);
+  config.policies = one_policy("events = [\"no_tls\", \"bad_helo\"]\nlimit = 5\nwindow = \"24h\"\n");
+  const Explanation nothing = explain(config, "192.0.2.1", failures("192.0.2.1", "anna", 4));
+  EXPECT_EQ(nothing.verdicts[0].in_words,
+            "no offender: nothing to count (no_tls, bad_helo); more than 5 within 24h would make it one");
 }
 
 TEST(Explain, TellsWhichLinesConvicted) {
@@ -98,6 +102,7 @@ TEST(Explain, TellsWhichLinesConvicted) {
   EXPECT_TRUE(x.offender);
   EXPECT_TRUE(x.verdicts[0].broken);
   EXPECT_EQ(x.verdicts[0].name, "t/p");
+  EXPECT_EQ(x.verdicts[0].in_words, "offender: 4 events within 24h, allowed are 2: 2 too many");
   EXPECT_EQ(x.verdicts[0].key, "192.0.2.1");
   EXPECT_EQ(x.verdicts[0].at, Instant(Duration(kBegin + 2 * kHour)));
   EXPECT_EQ(x.verdicts[0].evidence.front().line, 1u);

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "log/bytes.h"
+#include "base/bytes.h"
 #include "log/own_forms.h"
 #include "log/stamp.h"
 #include "log/tag.h"

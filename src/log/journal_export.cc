@@ -2,8 +2,9 @@
 
 #include <array>
 #include <string>
+#include <utility>
 
-#include "log/bytes.h"
+#include "base/bytes.h"
 #include "log/journal_fields.h"
 #include "log/line_source.h"
 
@@ -20,12 +21,17 @@ class ExportStream final : public RecordStream {
 
   Result<bool> next(Record& out) override {
     while (true) {
-      const Result<bool> more = read_entry();
-      figures_.bytes = lines_.given();
-      figures_.overlong = lines_.overlong() + overlong_fields_;
-      if (!any_) return more;
-      ++figures_.lines;
+      if (!std::exchange(again_, false)) {
+        const Result<bool> more = read_entry();
+        figures_.bytes = lines_.given();
+        figures_.overlong = lines_.overlong() + overlong_fields_;
+        if (!any_) return more;
+        ++figures_.lines;
+      }
       switch (broken_ ? JournalTook::kNothing : records_.fill(fields_, out)) {
+        case JournalTook::kLoss:
+          again_ = true;
+          return true;
         case JournalTook::kRecord:
           return true;
         case JournalTook::kUntrusted:
@@ -95,9 +101,9 @@ class ExportStream final : public RecordStream {
   LineSource lines_;
   JournalFields fields_;
   std::array<std::string, JournalFields::kCount> kept_;
-  JournalRecords records_;
+  JournalRecords records_{Holes::kAfterAWholeRun};
   uint64_t overlong_fields_ = 0;
-  bool any_ = false, broken_ = false;
+  bool any_ = false, broken_ = false, again_ = false;  // again_: a loss before this entry was told
 };
 
 }  // namespace

@@ -1,8 +1,11 @@
 #include "log/journal_fields.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <utility>
 
 #include "log/own_forms.h"
 
@@ -22,12 +25,32 @@ constexpr std::array<std::string_view, JournalFields::kCount> kNames = {"MESSAGE
                                                                         "_UID",
                                                                         "_TRANSPORT",
                                                                         "_LINE_BREAK",
-                                                                        "_STREAM_ID"};
+                                                                        "_STREAM_ID",
+                                                                        "__CURSOR",
+                                                                        "__SEQNUM",
+                                                                        "__SEQNUM_ID"};
 
 int64_t number(std::string_view text, int64_t otherwise) {
   int64_t v = 0;
   const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), v);
   return error == std::errc() && end == text.data() + text.size() && v >= 0 ? v : otherwise;
+}
+
+constexpr int64_t kLatest = 7'258'118'400'000'000;  // the year 2200
+
+int64_t micros_of(const JournalFields& f) {
+  const int64_t told = number(f.values[JournalFields::kSourceRealtime], -1);
+  return told >= 0 && told <= kLatest ? told : number(f.values[JournalFields::kRealtime], -1);
+}
+
+// "s=…" in "s=3b2f…;i=1f4;b=…;m=…;t=…;x=…"; empty: not there.
+std::string_view of_cursor(std::string_view cursor, std::string_view name) {
+  while (!cursor.empty()) {
+    const size_t end = std::min(cursor.find(';'), cursor.size());
+    if (cursor.starts_with(name)) return cursor.substr(name.size(), end - name.size());
+    cursor.remove_prefix(std::min(end + 1, cursor.size()));
+  }
+  return {};
 }
 
 // systemd.io/UIDS-GIDS: ordinary users begin at 1000; 65534 is nobody.
@@ -57,6 +80,41 @@ void JournalFields::clear() {
   for (bool& p : present) p = false;
 }
 
+JournalSequence::Writer& JournalSequence::writer(std::string_view id) {
+  if (writers_[last_writer_].id == id) return writers_[last_writer_];
+  const auto found = std::find_if(writers_.begin(), writers_.end(), [&](const Writer& w) { return w.id == id; });
+  last_writer_ = static_cast<size_t>(found - writers_.begin());
+  if (found != writers_.end()) return *found;
+  last_writer_ = next_writer_;
+  next_writer_ = (next_writer_ + 1) % writers_.size();
+  writers_[last_writer_] = {std::string(id), 0, 0};
+  return writers_[last_writer_];
+}
+
+uint64_t JournalSequence::missing_before(const JournalFields& f) {
+  using F = JournalFields;
+  if (holes_ == Holes::kMeanNothing) return 0;
+  std::string_view id = f.values[F::kSeqnumId], digits = f.values[F::kSeqnum];
+  const bool told = !id.empty() && !digits.empty();
+  if (!told) {
+    id = of_cursor(f.values[F::kCursor], "s=");
+    digits = of_cursor(f.values[F::kCursor], "i=");
+  }
+  uint64_t n = 0;
+  const char* end = digits.data() + digits.size();
+  const auto [stop, error] = std::from_chars(digits.data(), end, n, told ? 10 : 16);
+  if (id.empty() || id.size() > 64 || error != std::errc() || stop != end || n == 0) return 0;
+  Writer& w = writer(id);
+  const uint64_t last = std::exchange(w.last, n);
+  if (last == 0 || n <= last + 1) {  // the first; the next; or an order that is not the writer's
+    ++w.run;
+    return 0;
+  }
+  const bool believed = holes_ == Holes::kAreLosses || w.run >= kWholeRun;
+  w.run = 0;
+  return believed ? n - last - 1 : 0;
+}
+
 // Is this the rest of a line? And does it go on itself?
 bool JournalRecords::continues(const JournalFields& f) {
   const std::string_view stream = f.values[JournalFields::kStreamId];
@@ -71,12 +129,32 @@ bool JournalRecords::continues(const JournalFields& f) {
   return is_rest;
 }
 
+// In journald's own name, as it admits what it dropped itself.
+JournalTook JournalRecords::admit_loss(uint64_t missing, const JournalFields& f, Record& out) {
+  static constexpr Origin kJournald{"systemd-journald.service", "systemd-journal", "driver", 0};
+  const int64_t micros = micros_of(f);
+  admission_ = fmt::format("Missed {} entries of the journal", missing);
+  out = {};
+  if (micros >= 0 && micros <= kLatest) out.time = Instant{Duration{micros}};
+  out.host = f.values[JournalFields::kHostname];
+  out.program = "systemd-journald";
+  out.message = admission_;
+  out.length = static_cast<uint32_t>(admission_.size());
+  out.note = &tags_.slot_of(out.host, out.program).note;
+  out.origin = &kJournald;
+  return JournalTook::kLoss;
+}
+
 JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
   using F = JournalFields;
+  if (!std::exchange(loss_told_, false)) {
+    if (const uint64_t missing = sequence_.missing_before(f); missing > 0) {
+      loss_told_ = true;
+      return admit_loss(missing, f, out);
+    }
+  }
   if (!f.present[F::kMessage]) return JournalTook::kNothing;
-  constexpr int64_t kLatest = 7'258'118'400'000'000;  // the year 2200
-  int64_t micros = number(f.values[F::kSourceRealtime], -1);
-  if (micros < 0 || micros > kLatest) micros = number(f.values[F::kRealtime], -1);
+  const int64_t micros = micros_of(f);
   if (micros < 0 || micros > kLatest) return JournalTook::kNothing;
   out.time = Instant{Duration{micros}};
   origin_.uid = number(f.values[F::kUid], -1);

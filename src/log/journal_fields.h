@@ -20,6 +20,15 @@
 // What a service prints is cut into records of 48 KiB (LineMax in journald.conf(5)); all but the last are
 // marked _LINE_BREAK=line-max, and the record after a marked one of the same _STREAM_ID is a continuation.
 // The time is _SOURCE_REALTIME_TIMESTAMP where there is one, else __REALTIME_TIMESTAMP.
+//
+// Losses. journald numbers what it writes, over all its files: __SEQNUM in the sequence __SEQNUM_ID (systemd
+// 254 and later), and in every version the fields `i` (hexadecimal) and `s` of __CURSOR. What it dropped
+// by its rate limit has no number, but a message of its own (meta.h); a number that is missing tells of a
+// file that is gone, broken or not readable. There a record of journald's is put in that says so, and
+// counts as an admitted loss. But the forms that come by a pipe may be a selection (`journalctl -u`), full
+// of such holes. So there a hole is believed only after kWholeRun entries without one; an attacker
+// who makes other programs write can thus hardly end sessions by it. One journal file named alone lacks
+// what other files of the journal hold, and its holes mean nothing.
 #pragma once
 
 #include <array>
@@ -48,6 +57,9 @@ struct JournalFields {
     kTransport,
     kLineBreak,
     kStreamId,
+    kCursor,
+    kSeqnum,
+    kSeqnumId,
     kCount,
   };
   // The index of a field that is wanted; kCount: not wanted.
@@ -65,17 +77,48 @@ struct JournalFields {
   }
 };
 
-enum class JournalTook : uint8_t { kRecord, kContinuation, kNothing, kUntrusted };
+// How holes in the numbers of a journal are to be read.
+enum class Holes : uint8_t { kAreLosses, kAfterAWholeRun, kMeanNothing };
+
+// The numbers of one journal, or of several writers' that were merged.
+class JournalSequence {
+ public:
+  static constexpr uint64_t kWholeRun = 1000;
+
+  explicit JournalSequence(Holes holes) : holes_(holes) {}
+  // How many entries are missing right before this one; 0: none, or it can't be told.
+  uint64_t missing_before(const JournalFields& fields);
+
+ private:
+  struct Writer {
+    std::string id;
+    uint64_t last = 0, run = 0;
+  };
+  Writer& writer(std::string_view id);
+
+  Holes holes_;
+  std::array<Writer, 8> writers_;
+  size_t next_writer_ = 0, last_writer_ = 0;
+};
+
+// kLoss: entries are missing before this one, and the record says so; the entry itself comes by filling
+// the same fields again.
+enum class JournalTook : uint8_t { kRecord, kContinuation, kNothing, kUntrusted, kLoss };
 
 // From fields to records, in the order of the journal.
 class JournalRecords {
  public:
+  explicit JournalRecords(Holes holes) : sequence_(holes) {}
   // kNothing: no message, or no time. The record refers to `fields` and to this object.
   JournalTook fill(const JournalFields& fields, Record& out);
 
  private:
   bool continues(const JournalFields& fields);
+  JournalTook admit_loss(uint64_t missing, const JournalFields& fields, Record& out);
 
+  JournalSequence sequence_;
+  bool loss_told_ = false;  // of the entry that is filled again
+  std::string admission_;
   HeaderCache tags_;
   Origin origin_;
   std::array<std::string, 16> unfinished_;  // _STREAM_IDs whose line goes on in the next record

@@ -13,6 +13,8 @@ class JournalJsonReader {
  public:
   // The record's views live until the next call, or point into `line`. kNothing: no JSON, no message …
   JournalTook read(std::string_view line, Record& out);
+  // After kLoss: the entry itself, while `line` is still there.
+  JournalTook read_again(Record& out) { return records_.fill(fields_, out); }
 
  private:
   bool take(JournalFields::Field field, std::string_view raw, bool escaped);
@@ -20,7 +22,7 @@ class JournalJsonReader {
 
   JournalFields fields_;
   std::string scratch_[JournalFields::kCount];  // of fields that had to be unescaped
-  JournalRecords records_;
+  JournalRecords records_{Holes::kAfterAWholeRun};
 };
 
 }  // namespace mailward

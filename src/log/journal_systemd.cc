@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cerrno>
+#include <cstdlib>
 #include <cstring>
 #include <utility>
 
@@ -51,16 +52,21 @@ Result<Journal> open_it(const std::string& where) {
 
 class SystemdStream final : public RecordStream {
  public:
-  explicit SystemdStream(Journal journal) : journal_(std::move(journal)) {}
+  SystemdStream(Journal journal, Holes holes) : journal_(std::move(journal)), records_(holes) {}
 
   Result<bool> next(Record& out) override {
     while (true) {
-      const int code = sd_journal_next(journal_.get());
-      if (code < 0) return fail(fmt::format("the journal can't be read further: {}", std::strerror(-code)));
-      if (code == 0) return false;
-      ++figures_.lines;
-      read_fields();
+      if (!std::exchange(again_, false)) {
+        const int code = sd_journal_next(journal_.get());
+        if (code < 0) return fail(fmt::format("the journal can't be read further: {}", std::strerror(-code)));
+        if (code == 0) return false;
+        ++figures_.lines;
+        read_fields();
+      }
       switch (records_.fill(fields_, out)) {
+        case JournalTook::kLoss:
+          again_ = true;
+          return true;
         case JournalTook::kRecord:
           return true;
         case JournalTook::kUntrusted:
@@ -92,6 +98,10 @@ class SystemdStream final : public RecordStream {
     uint64_t micros = 0;
     if (sd_journal_get_realtime_usec(journal_.get(), &micros) >= 0)
       keep(JournalFields::kRealtime, fmt::format("{}", micros));
+    char* cursor = nullptr;  // sd_journal_get_seqnum(3) came with systemd 254; a cursor has the number as well
+    if (sd_journal_get_cursor(journal_.get(), &cursor) < 0) return;
+    keep(JournalFields::kCursor, cursor);
+    std::free(cursor);
   }
 
   void keep(JournalFields::Field field, std::string_view value) {
@@ -104,7 +114,13 @@ class SystemdStream final : public RecordStream {
   JournalFields fields_;
   std::array<std::string, JournalFields::kCount> kept_;
   JournalRecords records_;
+  bool again_ = false;  // a loss before this entry was told
 };
+
+bool is_one_file(const std::string& where) {
+  struct stat s{};
+  return !where.empty() && ::stat(where.c_str(), &s) == 0 && !S_ISDIR(s.st_mode);
+}
 
 }  // namespace
 
@@ -117,7 +133,8 @@ Result<void> can_read_journal(const std::string& where) {
 Result<std::unique_ptr<RecordStream>> open_journal(const std::string& where) {
   Result<Journal> journal = open_it(where);
   if (!journal) return std::unexpected(journal.error());
-  return std::make_unique<SystemdStream>(std::move(*journal));
+  const Holes holes = is_one_file(where) ? Holes::kMeanNothing : Holes::kAreLosses;
+  return std::make_unique<SystemdStream>(std::move(*journal), holes);
 }
 
 }  // namespace mailward

@@ -16,8 +16,8 @@
 #include <cstring>
 #include <memory>
 
+#include "log/descriptor.h"
 #include "log/lockdown.h"
-#include "log/source.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
 #define MAILWARD_SANITIZED 1
@@ -53,7 +53,7 @@ uint64_t all_file_access(long version) {
 }
 
 // What came of it, for -v.
-Result<std::string> restrict_files(const LockdownNeeds& needs) {
+Result<std::string> restrict_files() {
   const long version = syscall(SYS_landlock_create_ruleset, nullptr, 0, LANDLOCK_CREATE_RULESET_VERSION);
   if (version < 1) return std::string("without Landlock, which this kernel lacks or has switched off");
   LandlockRules rules;
@@ -63,16 +63,6 @@ Result<std::string> restrict_files(const LockdownNeeds& needs) {
   const size_t size = version >= 6 ? 24 : version >= 4 ? 16 : 8;
   const Descriptor ruleset(static_cast<int>(syscall(SYS_landlock_create_ruleset, &rules, size, 0)));
   if (ruleset.get() < 0) return fail(fmt::format("locking in failed: Landlock: {}", std::strerror(errno)));
-  for (const std::string& folder : needs.readable) {
-    const Descriptor fd(::open(folder.c_str(), O_PATH | O_CLOEXEC));
-    if (fd.get() < 0) continue;  // what isn't there needs no permission
-    landlock_path_beneath_attr rule{};
-    rule.allowed_access = LANDLOCK_ACCESS_FS_READ_FILE | LANDLOCK_ACCESS_FS_READ_DIR;
-    rule.parent_fd = fd.get();
-    if (syscall(SYS_landlock_add_rule, ruleset.get(), LANDLOCK_RULE_PATH_BENEATH, &rule, 0) != 0) {
-      return fail(fmt::format("locking in failed: Landlock: {}: {}", folder, std::strerror(errno)));
-    }
-  }
   if (syscall(SYS_landlock_restrict_self, ruleset.get(), 0) != 0) {
     return fail(fmt::format("locking in failed: Landlock: {}", std::strerror(errno)));
   }
@@ -154,10 +144,6 @@ constexpr const char* kAllowed[] = {"read",
                                     "sysinfo",
                                     "uname"};
 
-// Where folders must stay readable; which ones is Landlock's to say.
-constexpr const char* kForReading[] = {"getdents64", "readlink",   "readlinkat", "access",
-                                       "faccessat",  "faccessat2", "statfs",     "fstatfs"};
-
 class FilterBuilder {
  public:
   explicit FilterBuilder(scmp_filter_ctx context) : context_(context) {}
@@ -182,7 +168,7 @@ class FilterBuilder {
   bool good_ = true;
 };
 
-void fill(FilterBuilder& filter, const LockdownNeeds& needs) {
+void fill(FilterBuilder& filter) {
   for (const char* name : kAllowed) filter.allow(name);
   // No code comes into being: memory is never executable.
   filter.allow("mmap", SCMP_A2(SCMP_CMP_MASKED_EQ, PROT_EXEC, 0));
@@ -205,25 +191,17 @@ void fill(FilterBuilder& filter, const LockdownNeeds& needs) {
   // Limits may be asked for, not set.
   filter.allow("prlimit64", SCMP_A2(SCMP_CMP_EQ, 0));
   filter.allow("getrlimit");
-  if (needs.readable.empty()) {
-    // libc asks for an open file's state by an empty path.
-    filter.allow("newfstatat", SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
-    filter.allow("statx", SCMP_A2(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
-    return;
-  }
-  for (const char* name : {"newfstatat", "statx", "stat", "lstat", "stat64", "fstatat64"}) filter.allow(name);
-  for (const char* name : kForReading) filter.allow(name);
-  constexpr scmp_datum_t kWriting = O_ACCMODE | O_CREAT | O_TRUNC | O_APPEND;
-  filter.allow("openat", SCMP_A2(SCMP_CMP_MASKED_EQ, kWriting, O_RDONLY));
-  filter.allow("open", SCMP_A1(SCMP_CMP_MASKED_EQ, kWriting, O_RDONLY));
+  // libc asks for an open file's state by an empty path.
+  filter.allow("newfstatat", SCMP_A3(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
+  filter.allow("statx", SCMP_A2(SCMP_CMP_MASKED_EQ, AT_EMPTY_PATH, AT_EMPTY_PATH));
 }
 
-Result<std::string> restrict_calls(const LockdownNeeds& needs) {
+Result<std::string> restrict_calls() {
   const Filter context(seccomp_init(SCMP_ACT_ERRNO(EPERM)));
   if (!context) return fail("locking in failed: seccomp: no memory");
   seccomp_attr_set(context.get(), SCMP_FLTATR_CTL_TSYNC, 1);
   FilterBuilder filter(context.get());
-  fill(filter, needs);
+  fill(filter);
   if (!filter.good()) return fail("locking in failed: seccomp refused a rule");
   const int code = seccomp_load(context.get());
   if (code == 0) return std::string("seccomp");
@@ -234,14 +212,14 @@ Result<std::string> restrict_calls(const LockdownNeeds& needs) {
 
 }  // namespace
 
-Result<std::string> lock_in(const LockdownNeeds& needs) {
+Result<std::string> lock_in() {
   if (kSanitized) return std::string("not locked in: a sanitizer is built in, which needs more than it may have");
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) {
     return fail(fmt::format("locking in failed: no_new_privs: {}", std::strerror(errno)));
   }
-  const Result<std::string> files = restrict_files(needs);
+  const Result<std::string> files = restrict_files();
   if (!files) return files;
-  const Result<std::string> calls = restrict_calls(needs);
+  const Result<std::string> calls = restrict_calls();
   if (!calls) return calls;
   return fmt::format("locked in: {} {}", *calls, *files);
 }

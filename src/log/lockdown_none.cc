@@ -3,8 +3,6 @@
 
 namespace mailward {
 
-Result<std::string> lock_in(const LockdownNeeds&) {
-  return std::string("not locked in: this build has neither seccomp nor pledge");
-}
+Result<std::string> lock_in() { return std::string("not locked in: this build has neither seccomp nor pledge"); }
 
 }  // namespace mailward

@@ -10,17 +10,11 @@
 
 namespace mailward {
 
-// "stdio" has reading and writing of open descriptors, memory, threads and the clock; "rpath" only
-// where folders must stay readable, and then unveil narrows it to them.
-Result<std::string> lock_in(const LockdownNeeds& needs) {
-  for (const std::string& folder : needs.readable) {
-    if (unveil(folder.c_str(), "r") != 0 && errno != ENOENT) {
-      return fail(fmt::format("locking in failed: unveil {}: {}", folder, std::strerror(errno)));
-    }
-  }
+// "stdio" has reading and writing of open descriptors, memory, threads and the clock. It has no opening of
+// files either; unveil says so a second time.
+Result<std::string> lock_in() {
   if (unveil(nullptr, nullptr) != 0) return fail(fmt::format("locking in failed: unveil: {}", std::strerror(errno)));
-  const char* promises = needs.readable.empty() ? "stdio" : "stdio rpath";
-  if (pledge(promises, "") != 0) return fail(fmt::format("locking in failed: pledge: {}", std::strerror(errno)));
+  if (pledge("stdio", "") != 0) return fail(fmt::format("locking in failed: pledge: {}", std::strerror(errno)));
   return std::string("locked in: pledge and unveil");
 }
 

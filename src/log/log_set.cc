@@ -7,53 +7,22 @@
 
 #include <algorithm>
 #include <map>
-#include <optional>
+#include <set>
 #include <utility>
 
+#include "log/base_year.h"
 #include "log/journal.h"
 
 namespace mailward {
 namespace {
 
 constexpr size_t kLook = 64 << 10;
-constexpr size_t kSample = 8 << 10;
 
 struct Candidate {
   LogPart part;
   RotatedName rotated;
   Instant first = kNoInstant;  // of the first record, where its stamp has a year
 };
-
-// The stamps of whole lines of `text`: visits them until it returns false.
-template <class Visit>
-void each_stamp(Form form, std::string_view text, Visit visit) {
-  size_t at = 0;
-  while (at < text.size()) {
-    const size_t end = text.find('\n', at);
-    if (end == std::string_view::npos) return;
-    Stamp stamp;
-    if (read_stamp(form, text.substr(at, end - at), stamp) && !visit(stamp)) return;
-    at = end + 1;
-  }
-}
-
-std::optional<Stamp> first_stamp(Form form, std::string_view text) {
-  std::optional<Stamp> found;
-  each_stamp(form, text, [&](const Stamp& s) {
-    found = s;
-    return false;
-  });
-  return found;
-}
-
-std::optional<Stamp> last_stamp(Form form, std::string_view text) {
-  std::optional<Stamp> found;
-  each_stamp(form, text, [&](const Stamp& s) {
-    found = s;
-    return true;
-  });
-  return found;
-}
 
 // Older parts first. A name tells its age by number or by date; between the two, dates are older
 // (a site changes from dates to numbers or back once, and `delaycompress` keeps at most one number).
@@ -97,40 +66,39 @@ Instant time_of(const Stamp& stamp) {
   return resolve_stamp(Zone{}, stamp, kNoInstant, stamp.year);
 }
 
-Result<Candidate> open_candidate(const std::string& name) {
+Result<LogPart> open_part(const std::string& name) {
+  LogPart part;
+  part.name = name;
+  if (is_journal(name)) {
+    Result<std::unique_ptr<RecordStream>> journal = open_journal(name.substr(8));
+    if (!journal) return std::unexpected(journal.error());
+    part.form = Form::kJournal;
+    part.journal = std::move(*journal);
+    return part;
+  }
   Result<LogSource> source = LogSource::open(name);
   if (!source) return std::unexpected(source.error());
-  Candidate c;
-  c.part.name = name;
-  c.part.source = std::make_unique<LogSource>(std::move(*source));
-  c.rotated = name == "-" ? RotatedName{"-", false, 0} : parse_rotated_name(name);
-  const std::string_view look = c.part.source->peek(kLook);
-  c.part.form = detect_form(look, name);
-  if (const auto stamp = first_stamp(c.part.form, look)) c.first = time_of(*stamp);
-  c.part.source->rest();
-  return c;
+  part.source = std::make_unique<LogSource>(std::move(*source));
+  return part;
 }
 
-// Stamps of a plain part, one every 256 KiB (at most some thousand), and of its last lines.
-void sample(const LogPart& part, std::vector<Stamp>& out) {
-  const LogSource& source = *part.source;
-  std::string buffer(kLook, '\0');
-  const auto look = [&](uint64_t at, size_t most) -> std::string_view {
-    const ssize_t got = ::pread(source.fd(), buffer.data(), most, static_cast<off_t>(at));
-    return {buffer.data(), got > 0 ? static_cast<size_t>(got) : 0};
-  };
-  const uint64_t step = std::max<uint64_t>(uint64_t{1} << 18, source.size() / 1024);
-  for (uint64_t at = 0; at < source.size(); at += step) {
-    std::string_view text = look(at, kSample);
-    if (at > 0) text.remove_prefix(std::min(text.find('\n'), text.size() - (text.empty() ? 0 : 1)));
-    if (text.starts_with('\n')) text.remove_prefix(1);
-    if (const auto stamp = first_stamp(part.form, text)) out.push_back(*stamp);
+// The first bytes are looked at here.
+Result<Candidate> look_at(LogPart part) {
+  Candidate c;
+  c.part = std::move(part);
+  const std::string& name = c.part.name;
+  if (!c.part.source) {
+    c.rotated.stem = name;
+    return c;
   }
-  const uint64_t tail = source.size() > kLook ? source.size() - kLook : 0;
-  std::string text(look(tail, kLook));
-  if (!text.empty() && text.back() != '\n') text += '\n';
-  if (tail > 0) text.erase(0, std::min(text.find('\n'), text.size()));
-  if (const auto stamp = last_stamp(part.form, text)) out.push_back(*stamp);
+  LogSource& source = *c.part.source;
+  if (const auto known = source.identify(); !known) return std::unexpected(known.error());
+  c.rotated = name == "-" ? RotatedName{"-", false, 0} : parse_rotated_name(name);
+  const std::string_view look = source.peek(kLook);
+  c.part.form = detect_form(look, name);
+  if (const auto stamp = first_stamp(c.part.form, look)) c.first = time_of(*stamp);
+  source.rest();
+  return c;
 }
 
 bool folder_has_entries(const std::string& path) {
@@ -144,36 +112,37 @@ bool folder_has_entries(const std::string& path) {
 
 }  // namespace
 
-OpenedLogs open_logs(std::span<const std::string> names) {
+OpenedFiles open_files(std::span<const std::string> names) {
+  OpenedFiles opened;
+  std::set<std::string> journals;
+  std::set<std::pair<uint64_t, uint64_t>> files;  // device, inode
+  for (const std::string& name : names) {
+    if (is_journal(name) && !journals.insert(name).second) continue;
+    Result<LogPart> part = open_part(name);
+    if (!part) {
+      opened.trouble.push_back(part.error().message);
+      continue;
+    }
+    if (part->source && !files.emplace(part->source->device(), part->source->inode()).second) continue;
+    opened.parts.push_back(std::move(*part));
+  }
+  return opened;
+}
+
+OpenedLogs arrange_logs(OpenedFiles files) {
   OpenedLogs opened;
+  opened.trouble = std::move(files.trouble);
   std::vector<std::pair<std::string, std::vector<Candidate>>> groups;  // in the order of their first naming
   std::map<std::string, size_t> group_of;
-  std::map<std::pair<uint64_t, uint64_t>, bool> seen;
-  for (const std::string& name : names) {
-    Candidate c;
-    if (is_journal(name)) {
-      if (group_of.contains(name)) continue;
-      Result<std::unique_ptr<RecordStream>> journal = open_journal(name.substr(8));
-      if (!journal) {
-        opened.trouble.push_back(journal.error().message);
-        continue;
-      }
-      c.part.name = name;
-      c.part.form = Form::kJournal;
-      c.part.journal = std::move(*journal);
-      c.rotated.stem = name;
-    } else {
-      Result<Candidate> got = open_candidate(name);
-      if (!got) {
-        opened.trouble.push_back(got.error().message);
-        continue;
-      }
-      c = std::move(*got);
-      if (!seen.emplace(std::pair{c.part.source->device(), c.part.source->inode()}, true).second) continue;
+  for (LogPart& part : files.parts) {
+    Result<Candidate> c = look_at(std::move(part));
+    if (!c) {
+      opened.trouble.push_back(c.error().message);
+      continue;
     }
-    const auto [it, is_new] = group_of.emplace(c.rotated.stem, groups.size());
-    if (is_new) groups.emplace_back(c.rotated.stem, std::vector<Candidate>());
-    groups[it->second].second.push_back(std::move(c));
+    const auto [it, is_new] = group_of.emplace(c->rotated.stem, groups.size());
+    if (is_new) groups.emplace_back(c->rotated.stem, std::vector<Candidate>());
+    groups[it->second].second.push_back(std::move(*c));
   }
   for (auto& [stem, parts] : groups) {
     sort_parts(parts);
@@ -202,33 +171,6 @@ Result<std::string> find_system_log(const std::string& root) {
   return fail(
       "no mail log found: /var/log/mail.log and /var/log/maillog are empty or missing, and there is no "
       "journal that can be read; name the log file, or - for standard input");
-}
-
-int find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now) {
-  std::vector<Stamp> stamps;
-  Instant limit = now;
-  for (LogPart& part : set.parts) {
-    if (!part.source || !is_line_form(part.form) || part.form == Form::kBare) return 0;
-    if (part.source->seekable()) {
-      sample(part, stamps);
-    } else {
-      const std::string_view look = part.source->peek(kLook);
-      if (const auto stamp = first_stamp(part.form, look)) stamps.push_back(*stamp);
-      // All that a short archive or a pipe holds may be in view.
-      if (const auto stamp = last_stamp(part.form, look)) stamps.push_back(*stamp);
-      part.source->rest();
-    }
-    if (has_time(part.source->modified())) limit = std::min(now, part.source->modified());
-  }
-  if (stamps.empty() || stamps.front().year != 0) return 0;
-  const int last = year_of_last != 0 ? year_of_last : year_nearest_before(zone, stamps.back(), limit);
-  // Walk from a guess and shift it by what the walk misses.
-  Instant t = kNoInstant;
-  for (const Stamp& s : stamps) t = resolve_stamp(zone, s, t, last);
-  const int64_t utc = std::chrono::floor<std::chrono::seconds>(t).time_since_epoch().count();
-  const auto day = std::chrono::floor<std::chrono::days>(
-      std::chrono::sys_seconds{std::chrono::seconds{utc + zone.span_at(utc).offset}});
-  return last - (static_cast<int>(std::chrono::year_month_day{day}.year()) - last);
 }
 
 }  // namespace mailward

@@ -35,22 +35,28 @@ struct LogSet {
   std::vector<LogPart> parts;  // oldest first; at least one
 };
 
+// In two steps, between which the process locks itself in (lockdown.h): what a decompressor or a form
+// makes of an attacker's bytes is then all that it can do.
+//
+// First: opens, and reads nothing but what the system and libsystemd say of the files. `parts` are in the
+// order of `names`; of a log that is named twice only the first is kept.
+struct OpenedFiles {
+  std::vector<LogPart> parts;
+  std::vector<std::string> trouble;  // one sentence for each input that could not be opened
+};
+OpenedFiles open_files(std::span<const std::string> names);
+
+// Second: reads the first bytes of each, which tell its form, and puts together what belongs together.
 struct OpenedLogs {
   std::vector<LogSet> sets;
   std::vector<std::string> names;    // by LogPart::index
-  std::vector<std::string> trouble;  // one sentence for each input that could not be opened
+  std::vector<std::string> trouble;  // of both steps
 };
-OpenedLogs open_logs(std::span<const std::string> names);
+OpenedLogs arrange_logs(OpenedFiles files);
 
 // The log that this machine has: /var/log/mail.log or /var/log/maillog where one isn't empty, else
 // the journal ("journal:"). The error says where was looked. `root` is for tests.
 Result<std::string> find_system_log(const std::string& root = "");
-
-// The year of the first record of a set whose stamps have none, so that the fold ends in
-// `year_of_last` (0: the one that puts the last record nearest before `now` and the file's own
-// time). Looks at the first record and, in plain files, at some others; what can't be looked
-// at (pipes) is taken to begin in the year before `now`. Returns 0 where stamps have their years.
-int find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now);
 
 // For the name alone; public for tests. rank: higher is older, 0 the file that is written to.
 struct RotatedName {

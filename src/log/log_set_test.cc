@@ -71,7 +71,7 @@ class LogSetTest : public testing::Test {
   std::string arranged(const std::vector<std::string>& names) {
     std::vector<std::string> paths;
     for (const std::string& n : names) paths.push_back(n == "-" ? n : folder_ + "/" + n);
-    const OpenedLogs logs = open_logs(paths);
+    const OpenedLogs logs = arrange_logs(open_files(paths));
     trouble_ = logs.trouble;
     std::string out;
     uint32_t index = 0;
@@ -134,35 +134,27 @@ TEST_F(LogSetTest, TroubleIsToldAndTheRestDone) {
   EXPECT_EQ(trouble_.size(), 2u);
 }
 
-Instant utc(const char* text) { return parse_rfc3339(text).value_or(kNoInstant); }
-
-int base_year(const std::vector<std::string>& names, int year_of_last, const char* now) {
-  OpenedLogs logs = open_logs(names);
-  EXPECT_EQ(logs.sets.size(), 1u);
-  return find_base_year(logs.sets[0], Zone{}, year_of_last, utc(now));
+// What is opened is not read yet: only arrange_logs() looks at the first byte.
+TEST_F(LogSetTest, NothingIsReadBeforeAllIsArranged) {
+  const std::string path = write("mail.log", line("Mar  3 00:00:00"));
+  OpenedFiles files = open_files(std::vector<std::string>{path});
+  ASSERT_EQ(files.parts.size(), 1u);
+  EXPECT_EQ(files.parts[0].source->consumed(), 0u);
+  EXPECT_EQ(::lseek(files.parts[0].source->fd(), 0, SEEK_CUR), 0);
+  std::ofstream(path) << R"({"MESSAGE":"x","__REALTIME_TIMESTAMP":"1768781456341452"})" << "\n";
+  const OpenedLogs logs = arrange_logs(std::move(files));
+  EXPECT_EQ(name_of(logs.sets.at(0).parts.at(0).form), "journal-json");
 }
 
-TEST_F(LogSetTest, BaseYear) {
-  const std::string a = write("mail.log.1", line("Dec 30 00:00:00") + line("Dec 31 00:00:00"));
-  const std::string b = write("mail.log", line("Dec 31 23:00:00") + line("Jan  2 00:00:00"));
-  EXPECT_EQ(base_year({b, a}, 2025, "2026-11-01T00:00:00Z"), 2024);
-  EXPECT_EQ(base_year({b, a}, 0, "2025-01-05T00:00:00Z"), 2024);
-  EXPECT_EQ(base_year({a}, 0, "2025-01-05T00:00:00Z"), 2024);
-  EXPECT_EQ(base_year({a}, 2020, "2025-01-05T00:00:00Z"), 2020);
-  const std::string c = write("full.log", line("2025-03-04T00:00:00Z"));
-  EXPECT_EQ(base_year({c}, 0, "2025-01-05T00:00:00Z"), 0);
-  EXPECT_EQ(base_year({write("empty.log", "")}, 0, "2025-01-05T00:00:00Z"), 0);
-}
-
-TEST_F(LogSetTest, BaseYearOfALogOfThreeYears) {
-  std::string text;
-  for (int year = 0; year < 3; ++year) {
-    for (const char* month : {"Jan", "Apr", "Jul", "Oct"}) {
-      for (int i = 0; i < 12'000; ++i) text += line(std::string(month) + " 12 00:00:00");
-    }
-  }
-  const std::string path = write("mail.log", text);
-  EXPECT_EQ(base_year({path}, 2025, "2026-11-01T00:00:00Z"), 2023);
+// Trouble that shows only when the first byte is read.
+TEST_F(LogSetTest, WhatCanNotBeReadIsNamedAndTheRestDone) {
+  write("mail.log", line("Mar  3 00:00:00"));
+  OpenedFiles files = open_files(std::vector<std::string>{"/proc/self/mem", folder_ + "/mail.log"});
+  EXPECT_EQ(files.trouble.size(), 0u);
+  const OpenedLogs logs = arrange_logs(std::move(files));
+  EXPECT_EQ(logs.names, std::vector<std::string>{folder_ + "/mail.log"});
+  ASSERT_EQ(logs.trouble.size(), 1u);
+  EXPECT_TRUE(logs.trouble[0].starts_with("/proc/self/mem: can't be read")) << logs.trouble[0];
 }
 
 TEST_F(LogSetTest, SystemLog) {

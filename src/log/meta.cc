@@ -79,27 +79,47 @@ uint64_t number_before(std::string_view text, std::string_view what) {
 
 // Wording: imuxsock.c (rsyslog 5) "imuxsock lost N messages from pid P due to rate-limiting"; ratelimit.c
 // (rsyslog 7 and later) "imuxsock[pid P]: begin to drop messages due to rate-limiting", "…: N messages
-// lost due to rate-limiting"; journald-server.c "Suppressed N messages from …"; journald-syslog.c
-// "Forwarding to syslog missed N messages."; OpenBSD's kernel "sendsyslog: dropped N messages, error …",
-// its syslogd "dropped N messages to …".
-Meta loss(std::string_view text) {
+// lost due to rate-limiting"; journald-server.c (journald-manager.c in later versions) "Suppressed N messages
+// from …"; journald-kmsg.c "Missed N kernel messages"; journald-syslog.c "Forwarding to syslog missed N
+// messages."; OpenBSD's kernel "sendsyslog: dropped N messages, error …", its syslogd "dropped N messages to …".
+// "Missed N entries of the journal" is ours (journal_fields.h).
+constexpr std::string_view kPlaces[] = {" messages lost due to rate-limiting",
+                                        " messages from ",
+                                        " messages.",
+                                        " messages,",
+                                        " message,",
+                                        " messages to ",
+                                        " message to ",
+                                        " kernel messages",
+                                        " entries of the journal"};
+
+Meta lost(std::string_view text) {
   Meta m;
-  constexpr std::string_view kPlaces[] = {" messages lost due to rate-limiting",
-                                          " messages from ",
-                                          " messages.",
-                                          " messages,",
-                                          " message,",
-                                          " messages to ",
-                                          " message to "};
-  const bool admits = text.find("due to rate-limiting") != std::string_view::npos || text.starts_with("Suppressed ") ||
-                      text.starts_with("Forwarding to syslog missed ") || text.starts_with("dropped ");
-  if (!admits) return {};
   m.kind = Meta::Kind::kLoss;
   for (const std::string_view place : kPlaces) {
     m.count = number_before(text, place);
     if (m.count != 0) break;
   }
   return m;
+}
+
+// What the journal itself lacks.
+bool admits_journal_loss(std::string_view text) {
+  return text.starts_with("Suppressed ") || text.starts_with("Missed ");
+}
+
+bool admits_loss(std::string_view text) {
+  return admits_journal_loss(text) || text.find("due to rate-limiting") != std::string_view::npos ||
+         text.starts_with("Forwarding to syslog missed ") || text.starts_with("dropped ");
+}
+
+// In the journal, any service can take any name; only what journald itself wrote is marked as driver's. And
+// what other loggers lost on their way, the journal has.
+Meta loss(const Record& record) {
+  const bool admitted = record.origin != nullptr
+                            ? record.origin->transport == "driver" && admits_journal_loss(record.message)
+                            : writes_logs(record.program) && admits_loss(record.message);
+  return admitted ? lost(record.message) : Meta{};
 }
 
 }  // namespace
@@ -109,7 +129,7 @@ Meta classify(const Record& record) {
   if (text.size() < 16) return {};
   if (text.front() == 'm') return repeated(text);
   if (text.front() == 'l' || text.front() == 'L') return repeated_last(text);
-  return writes_logs(record.program) ? loss(text) : Meta{};
+  return loss(record);
 }
 
 }  // namespace mailward

@@ -42,11 +42,16 @@ TEST(Meta, Table) {
       {"systemd-journald", "Suppressed 812 messages from postfix@-.service", K::kLoss, 812, ""},
       {"journal", "Suppressed 812 messages from /system.slice/x", K::kLoss, 812, ""},
       {"systemd-journald", "Forwarding to syslog missed 8 messages.", K::kLoss, 8, ""},
+      {"systemd-journald", "Missed 7 kernel messages", K::kLoss, 7, ""},
+      {"systemd-journal", "Missed 7 kernel messages", K::kLoss, 7, ""},
+      {"systemd-journald", "Missed 5 entries of the journal", K::kLoss, 5, ""},
       {"sendsyslog", "dropped 2 messages, error 57, pid 12", K::kLoss, 2, ""},
       {"syslogd", "dropped 12 messages to remote loghost", K::kLoss, 12, ""},
       // Nobody but a logger may say so.
       {"smtpd", "Suppressed 812 messages from postfix@-.service", K::kNone, 0, ""},
       {"postfix/smtpd", "imuxsock lost 47 messages from pid 1234 due to rate-limiting", K::kNone, 0, ""},
+      {"smtpd", "Missed 7 kernel messages", K::kNone, 0, ""},
+      {"systemd-journald", "Journal started, and more", K::kNone, 0, ""},
       {"rsyslogd", "action 'action-0' suspended", K::kNone, 0, ""},
       {"smtpd", "short", K::kNone, 0, ""},
   };
@@ -59,6 +64,31 @@ TEST(Meta, Table) {
   }
   EXPECT_TRUE(meta("sshd", "message repeated 2 times: [ " + std::string(799, 'x') + "]").cut);
   EXPECT_FALSE(meta("sshd", "message repeated 2 times: [ " + std::string(798, 'x') + "]").cut);
+}
+
+// In the journal only journald may say so, whatever name the writer has taken.
+TEST(Meta, LossesOfTheJournal) {
+  struct Case {
+    const char *transport, *program, *message;
+    bool loss;
+  };
+  for (const Case& c : {Case{"driver", "systemd-journald", "Suppressed 812 messages from postfix@-.service", true},
+                        Case{"driver", "systemd-journal", "Missed 7 kernel messages", true},  // before 240: _COMM
+                        Case{"syslog", "systemd-journald", "Suppressed 812 messages from postfix@-.service", false},
+                        Case{"stdout", "journal", "Missed 7 kernel messages", false},
+                        Case{"kernel", "kernel", "Missed 7 kernel messages", false},
+                        // The syslog daemon lost it; the journal did not.
+                        Case{"driver", "systemd-journald", "Forwarding to syslog missed 8 messages.", false},
+                        Case{"syslog", "rsyslogd", "imuxsock lost 47 messages from pid 1 due to rate-limiting", false},
+                        Case{"driver", "systemd-journald", "Time spent on flushing to /var is 1s", false}}) {
+    Record r;
+    Origin origin;
+    origin.transport = c.transport;
+    r.origin = &origin;
+    r.program = c.program;
+    r.message = c.message;
+    EXPECT_EQ(classify(r).kind == Meta::Kind::kLoss, c.loss) << c.program << ": " << c.message;
+  }
 }
 
 bool cut(const std::string& header, size_t message) {

@@ -43,12 +43,18 @@ class JournalJsonStream final : public RecordStream {
   Result<bool> next(Record& out) override {
     std::string_view line;
     while (true) {
-      const Result<bool> more = lines_.line(line);
-      figures_.bytes = lines_.given();
-      figures_.overlong = lines_.overlong();
-      if (!more || !*more) return more;
-      ++figures_.lines;
-      switch (reader_.read(line, out)) {
+      const bool again = std::exchange(again_, false);
+      if (!again) {
+        const Result<bool> more = lines_.line(line);
+        figures_.bytes = lines_.given();
+        figures_.overlong = lines_.overlong();
+        if (!more || !*more) return more;
+        ++figures_.lines;
+      }
+      switch (again ? reader_.read_again(out) : reader_.read(line, out)) {
+        case JournalTook::kLoss:
+          again_ = true;
+          return true;
         case JournalTook::kRecord:
           return true;
         case JournalTook::kUntrusted:
@@ -66,6 +72,7 @@ class JournalJsonStream final : public RecordStream {
  private:
   LineSource lines_;
   JournalJsonReader reader_;
+  bool again_ = false;  // a loss before this entry was told
 };
 
 class DockerStream final : public RecordStream {

@@ -7,6 +7,8 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "log/base_year.h"
+#include "log/journal_fields.h"
 #include "log/json_scan.h"
 #include "log/log_set.h"
 
@@ -25,7 +27,7 @@ class StreamTest : public testing::Test {
   std::vector<std::string> read(const std::string& text, Form expected) {
     const std::string path = folder_ + "/log";
     std::ofstream(path, std::ios::binary) << text;
-    OpenedLogs logs = open_logs(std::vector<std::string>{path});
+    OpenedLogs logs = arrange_logs(open_files(std::vector<std::string>{path}));
     if (logs.sets.empty()) return {"not opened"};
     LogPart& part = logs.sets[0].parts[0];
     EXPECT_EQ(name_of(part.form), name_of(expected));
@@ -125,6 +127,66 @@ TEST_F(StreamTest, RestOfALineThatJournaldCutIsNoRecord) {
                      marked + head + stream + "\"three\"" + end + head + stream + "\"four\"" + end,
                  Form::kJournalJson),
             (Lines{kHead + "one", kHead + "other", kHead + "four"}));
+}
+
+// Entries of one writer, numbered; a loss shows as a record of journald's.
+std::string numbered(std::string_view id, uint64_t n, bool in_cursor, bool exported) {
+  const std::string cursor = fmt::format("s={};i={:x};b=0;m=1;t=2;x=3", id, n);
+  if (exported) {
+    const std::string fields =
+        "__REALTIME_TIMESTAMP=1768781456341452\n_HOSTNAME=post\nSYSLOG_IDENTIFIER=t\n_PID=97\nMESSAGE=m\n\n";
+    return in_cursor ? fmt::format("__CURSOR={}\n", cursor) + fields
+                     : "__CURSOR=s=x;i=zz\n" + fmt::format("__SEQNUM={}\n__SEQNUM_ID={}\n", n, id) + fields;
+  }
+  const std::string fields =
+      R"("__REALTIME_TIMESTAMP":"1768781456341452","_HOSTNAME":"post","SYSLOG_IDENTIFIER":"t","_PID":"97","MESSAGE":"m"})"
+      "\n";
+  return in_cursor ? fmt::format(R"({{"__CURSOR":"{}",)", cursor) + fields
+                   : fmt::format(R"({{"__SEQNUM":"{}","__SEQNUM_ID":"{}",)", n, id) + fields;
+}
+
+TEST_F(StreamTest, HolesInTheNumbersAreLosses) {
+  struct Case {
+    const char* what;
+    uint64_t run;                // entries without a hole
+    std::vector<uint64_t> then;  // numbers that follow
+    const char* losses;          // how many entries each lacks
+  };
+  constexpr uint64_t kRun = JournalSequence::kWholeRun;
+  const Case cases[] = {
+      {"none", kRun, {kRun + 1, kRun + 2}, ""},
+      {"one", kRun, {kRun + 4, kRun + 5}, "3 "},
+      {"a selection: holes everywhere", 10, {20, 30, 31, 40}, ""},
+      {"a selection: a run that is too short", kRun - 1, {kRun + 50}, ""},
+      {"soon after another hole", kRun, {kRun + 4, kRun + 9}, "3 "},
+      {"backwards", kRun, {5, 6, 7}, ""},
+      {"the same again", kRun, {kRun, kRun + 1}, ""},
+  };
+  for (const Case& c : cases) {
+    for (const int form : {0, 1, 2, 3}) {
+      SCOPED_TRACE(fmt::format("{}, form {}", c.what, form));
+      const bool in_cursor = form % 2 == 0, exported = form >= 2;
+      std::string text;
+      for (uint64_t n = 1; n <= c.run; ++n) text += numbered("abc", n, in_cursor, exported);
+      for (const uint64_t n : c.then) {
+        text += numbered("abc", n, in_cursor, exported);
+        text += numbered("other", n * 7, in_cursor, exported);  // another machine's, merged
+      }
+      std::string losses;
+      uint64_t records = 0;
+      for (const std::string& r : read(text, exported ? Form::kJournalExport : Form::kJournalJson)) {
+        const std::string_view head = "2026-01-19T00:10:56.341452Z|post|systemd-journald|0|Missed ";
+        if (r.starts_with(head)) {
+          losses += r.substr(head.size(), r.find(' ', head.size()) - head.size()) + " ";
+        } else {
+          ++records;
+        }
+      }
+      EXPECT_EQ(losses, c.losses);
+      EXPECT_EQ(records, c.run + 2 * c.then.size());
+      EXPECT_EQ(figures_.lines, records);
+    }
+  }
 }
 
 std::string binary(const std::string& name, const std::string& value) {
@@ -252,12 +314,12 @@ void check_run(const std::filesystem::path& folder, const nlohmann::json& truth,
     lines.push_back(file["lines"].get<uint64_t>());
   }
   if (names.empty()) return;
-  OpenedLogs logs = open_logs(names);
+  OpenedLogs logs = arrange_logs(open_files(names));
   ASSERT_EQ(logs.sets.size(), 1u);
   ASSERT_EQ(logs.names, names);
   const auto zone = Zone::load(truth["timezone"].get<std::string>());
   ASSERT_TRUE(zone.has_value());
-  const int year = find_base_year(logs.sets[0], *zone, truth["year_of_last_line"].get<int>(), Instant{});
+  const int year = find_base_year(logs.sets[0], *zone, truth["year_of_last_line"].get<int>(), Instant{}).year;
   const Instant first = *parse_rfc3339(truth["first"].get<std::string>()),
                 last = *parse_rfc3339(truth["last"].get<std::string>());
   Record r;
@@ -309,7 +371,7 @@ TEST(Corpus, FormsAgree) {
     ASSERT_TRUE(zone.has_value());
     std::vector<std::vector<std::string>> all;
     for (const char* name : {p.a, p.b}) {
-      OpenedLogs logs = open_logs(std::vector<std::string>{folder + p.run + "/" + name});
+      OpenedLogs logs = arrange_logs(open_files(std::vector<std::string>{folder + p.run + "/" + name}));
       if (logs.sets.empty()) GTEST_SKIP() << "no corpus";
       auto stream = open_records(logs.sets[0].parts[0], TimeFold(*zone, 2025));
       ASSERT_TRUE(stream.has_value());

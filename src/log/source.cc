@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <fmt/format.h>
+#include <poll.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -17,7 +18,8 @@ namespace mailward {
 namespace {
 
 constexpr size_t kInput = 256 << 10;
-constexpr size_t kPeek = 64 << 10;
+constexpr size_t kFirstPeek = 64 << 10;
+constexpr int kQuietMs = 1000;
 constexpr size_t kMagic = 32;
 
 std::string reason(const std::string& name, int error) {
@@ -61,20 +63,6 @@ ssize_t read_retrying(int fd, char* out, size_t n) {
 }
 
 }  // namespace
-
-Descriptor& Descriptor::operator=(Descriptor&& other) noexcept {
-  if (this != &other) {
-    if (fd_ >= 0) ::close(fd_);
-    fd_ = other.release();
-  }
-  return *this;
-}
-
-Descriptor::~Descriptor() {
-  if (fd_ >= 0) ::close(fd_);
-}
-
-int Descriptor::release() { return std::exchange(fd_, -1); }
 
 Compression detect_compression(std::string_view b) {
   if (b.starts_with("\x1f\x8b")) return Compression::kGzip;
@@ -137,20 +125,27 @@ Result<LogSource> LogSource::adopt(Descriptor fd, std::string name) {
   }
   // Standard input may begin in the middle of a file; files of /proc have no size.
   source.rewindable_ = regular && source.size_ > 0 && ::lseek(source.fd_.get(), 0, SEEK_CUR) == 0;
-  // Enough to know the codec by; a pipe may give it in pieces.
-  source.input_.resize(kMagic);
-  while (source.input_end_ < kMagic) {
-    const ssize_t got =
-        read_retrying(source.fd_.get(), source.input_.data() + source.input_end_, kMagic - source.input_end_);
-    if (got < 0) return fail(reason(source.name_, errno));
-    if (got == 0) break;
-    source.input_end_ += static_cast<size_t>(got);
-  }
-  source.consumed_ = source.input_end_;
-  source.compression_ = detect_compression({source.input_.data(), source.input_end_});
-  source.seekable_ = source.rewindable_ && source.compression_ == Compression::kNone;
-  source.rest();
+  source.seekable_ = source.rewindable_;
   return source;
+}
+
+Result<void> LogSource::identify() {
+  // Enough to know the codec by; a pipe may give it in pieces.
+  input_.resize(kMagic);
+  while (input_end_ < kMagic) {
+    const ssize_t got = read_retrying(fd_.get(), input_.data() + input_end_, kMagic - input_end_);
+    if (got < 0) return fail(reason(name_, errno));
+    if (got == 0) {
+      at_end_ = true;
+      break;
+    }
+    input_end_ += static_cast<size_t>(got);
+  }
+  consumed_ = input_end_;
+  compression_ = detect_compression({input_.data(), input_end_});
+  seekable_ = rewindable_ && compression_ == Compression::kNone;
+  rest();
+  return {};
 }
 
 void LogSource::rest() {
@@ -172,11 +167,13 @@ Result<size_t> LogSource::read_raw(std::span<char> out) {
     return n;
   }
   if (!trouble_.empty()) return fail(trouble_);
+  if (at_end_ && !rewindable_) return 0;
   const ssize_t got = read_retrying(fd_.get(), out.data(), out.size());
   if (got < 0) {
     trouble_ = reason(name_, errno);
     return fail(trouble_);
   }
+  at_end_ = got == 0;
   consumed_ += static_cast<uint64_t>(got);
   return static_cast<size_t>(got);
 }
@@ -229,24 +226,32 @@ Result<size_t> LogSource::read_decoded(std::span<char> out) {
   }
 }
 
-std::string_view LogSource::peek(size_t most) {
-  most = std::min(most, kPeek);
-  if (peeked_.size() - peeked_at_ < most) {
-    peeked_.erase(0, peeked_at_);
-    peeked_at_ = 0;
-    size_t have = peeked_.size();
-    peeked_.resize(most);
-    while (have < most) {
-      const std::span<char> room(peeked_.data() + have, most - have);
-      const Result<size_t> got = compression_ != Compression::kNone ? read_decoded(room) : read_raw(room);
-      if (!got || *got == 0) break;
-      have += *got;
-      // What a pipe has given so far must do, if it is a line: the rest may come in an hour.
-      if (!rewindable_ && std::memchr(peeked_.data(), '\n', have) != nullptr) break;
-    }
+// Is it worth asking for more than has been peeked at?
+bool LogSource::more_to_come(Patience patience) const {
+  if (rewindable_ || patience == Patience::kToTheEnd) return true;
+  const bool has_line = std::memchr(peeked_.data(), '\n', peeked_.size()) != nullptr;
+  if (!has_line || input_at_ < input_end_) return true;  // waiting is all that can be done; nothing is waited for
+  if (patience == Patience::kOneLine) return false;      // the rest may come in an hour
+  pollfd wait{fd_.get(), POLLIN, 0};
+  return ::poll(&wait, 1, kQuietMs) > 0;
+}
+
+std::string_view LogSource::peek(size_t most, Patience patience, bool* all) {
+  most = std::min(most, kMostPeeked);
+  bool ended = false;
+  if (peeked_at_ > 0) peeked_.erase(0, std::exchange(peeked_at_, 0));
+  size_t have = peeked_.size();
+  while (have < most && more_to_come(patience)) {
+    peeked_.resize(std::min(most, std::max(kFirstPeek, have * 2)));
+    const std::span<char> room(peeked_.data() + have, peeked_.size() - have);
+    const Result<size_t> got = compression_ != Compression::kNone ? read_decoded(room) : read_raw(room);
+    ended = !got || *got == 0;
+    have += ended ? 0 : *got;
     peeked_.resize(have);
+    if (ended) break;
   }
-  return std::string_view(peeked_).substr(peeked_at_, most);
+  if (all != nullptr) *all = ended;
+  return std::string_view(peeked_).substr(0, most);
 }
 
 Result<size_t> LogSource::read(std::span<char> out) {

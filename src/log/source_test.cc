@@ -102,8 +102,15 @@ Read read_all(LogSource& source, size_t step = 4096) {
   }
 }
 
-Read read_file(const std::string& path) {
+Result<LogSource> open_source(const std::string& path) {
   auto source = LogSource::open(path);
+  if (!source) return source;
+  if (auto known = source->identify(); !known) return std::unexpected(known.error());
+  return source;
+}
+
+Read read_file(const std::string& path) {
+  auto source = open_source(path);
   if (!source) return {"", source.error().message};
   return read_all(*source);
 }
@@ -132,7 +139,7 @@ TEST_F(SourceTest, EveryCodecWholeJoinedCutAndBroken) {
     const std::string packed = codec.pack(text);
     // The name tells nothing.
     const std::string path = write("whole.log", packed);
-    auto source = LogSource::open(path);
+    auto source = open_source(path);
     ASSERT_TRUE(source.has_value());
     EXPECT_EQ(source->compression(), codec.compression);
     EXPECT_FALSE(source->seekable());
@@ -188,7 +195,7 @@ TEST_F(SourceTest, AbsurdDictionaryIsRefused) {
 
 TEST_F(SourceTest, PlainFile) {
   const std::string text = many_lines();
-  auto source = LogSource::open(write("mail.log", text));
+  auto source = open_source(write("mail.log", text));
   ASSERT_TRUE(source.has_value());
   EXPECT_TRUE(source->seekable());
   EXPECT_EQ(source->size(), text.size());
@@ -212,7 +219,7 @@ TEST_F(SourceTest, FileOfProcHasNoSizeButText) {
 
 TEST_F(SourceTest, ShrinksWhileItIsRead) {
   const std::string path = write("mail.log", many_lines());
-  auto source = LogSource::open(path);
+  auto source = open_source(path);
   ASSERT_TRUE(source.has_value());
   std::string buffer(1000, '\0');
   ASSERT_TRUE(source->read(buffer).has_value());
@@ -274,19 +281,19 @@ std::vector<std::string> lines_of(LogSource& source, size_t max_line, uint64_t& 
 TEST_F(SourceTest, LinesAreBounded) {
   const std::string path =
       write("lines", "a\n" + std::string(5000, 'x') + "\nb\n\n" + std::string(300'000, 'y') + "\nlast");
-  auto source = LogSource::open(path);
+  auto source = open_source(path);
   ASSERT_TRUE(source.has_value());
   uint64_t overlong = 0;
   EXPECT_EQ(lines_of(*source, 4999, overlong), (std::vector<std::string>{"a", "b", "", "last"}));
   EXPECT_EQ(overlong, 2u);
-  auto again = LogSource::open(path);
+  auto again = open_source(path);
   const auto all = lines_of(*again, 5000, overlong);
   EXPECT_EQ(all.size(), 5u);
   EXPECT_EQ(overlong, 1u);
 }
 
 TEST_F(SourceTest, EndlessLastLine) {
-  auto source = LogSource::open(write("lines", "a\n" + std::string(500'000, 'x')));
+  auto source = open_source(write("lines", "a\n" + std::string(500'000, 'x')));
   ASSERT_TRUE(source.has_value());
   uint64_t overlong = 0;
   EXPECT_EQ(lines_of(*source, 1000, overlong), (std::vector<std::string>{"a"}));

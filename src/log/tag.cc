@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "log/own_forms.h"
+#include "log/stamp.h"
 
 namespace mailward {
 namespace {
@@ -53,11 +54,49 @@ void read_pid(const HeaderSlot& slot, const char* p, const char* end, Record& ou
   out.message = {at, end};
 }
 
+// metalog: "[sshd] text", "[sshd]: text". False: a bracket of the text.
+bool read_metalog(std::string_view rest, Record& out) {
+  const size_t close = rest.find(']');
+  if (close == std::string_view::npos || close < 2 || close > kLongest || close + 2 >= rest.size()) return false;
+  const std::string_view program = rest.substr(1, close - 1);
+  if (program.find_first_of(" :[") != std::string_view::npos) return false;
+  const size_t text = rest[close + 1] == ':' ? close + 2 : close + 1;
+  if (text >= rest.size() || rest[text] != ' ') return false;
+  out.host = {};
+  out.program = program;
+  out.pid = 0;
+  out.message = rest.substr(text + 1);
+  return true;
+}
+
+// socklog, behind its "auth.info: ": "May 27 04:31:28 sshd[30993]: text", or less of it.
+void read_socklog(std::string_view text, Record& out) {
+  Stamp inner;
+  const size_t n = parse_traditional_stamp(text, inner);
+  if (n != 0 && n + 1 < text.size()) text.remove_prefix(n + 1);
+  out.host = out.program = {};
+  out.pid = 0;
+  out.message = text;
+  const size_t end = text.find_first_of(": [");
+  if (end == std::string_view::npos || end == 0 || end >= kLongest) return;
+  out.program = text.substr(0, end);
+  if (text[end] == '[') {
+    HeaderSlot slot;
+    slot.key_length = static_cast<uint8_t>(end + 1);
+    return read_pid(slot, text.data(), text.data() + text.size(), out);
+  }
+  if (text.substr(end).starts_with(": "))
+    out.message = text.substr(end + 2);
+  else
+    out.program = {};
+}
+
 }  // namespace
 
 // The key is all that precedes a '[' or ": ", with the first byte of either. What it may look like:
 //   host prog[    host prog:    prog[    prog:                                      (usual)
 //   host prog:text [    host text without a tag:     <mail.info> host prog[    host mail.info prog[    (odd)
+//   auth.info:                                                                  (socklog)
 void parse_header_key(std::string_view key, HeaderSlot& slot) {
   const size_t end = key.size() - 1;
   size_t from = 0;
@@ -88,6 +127,8 @@ void parse_header_key(std::string_view key, HeaderSlot& slot) {
   }
   set_program(slot, key, from, end, key[end] == '[');
   slot.message_at = static_cast<uint8_t>(end + 2);
+  if (key[end] == ':' && slot.host_length == 0 && is_facility_and_level(key.substr(from, end - from)))
+    slot.tail = Tail::kSocklog;
 }
 
 void HeaderCache::forget(HeaderSlot& slot, const char* p, size_t key_length) {
@@ -107,6 +148,8 @@ Took HeaderCache::finish(HeaderSlot& slot, const char* p, const char* end, Recor
   out.pid = 0;
   if (slot.tail == Tail::kPid || slot.tail == Tail::kEximPid) {
     read_pid(slot, p, end, out);
+  } else if (slot.tail == Tail::kSocklog) {
+    read_socklog({p + std::min<size_t>(slot.message_at, length), end}, out);
   } else {
     out.message = {p + std::min<size_t>(slot.message_at, length), end};
   }
@@ -131,6 +174,11 @@ Took HeaderCache::read_long(const char* p, const char* end, Record& out) {
 // Short lines, and headers that are too long to be remembered.
 Took HeaderCache::read_slowly(std::string_view rest, Record& out) {
   if (rest.empty()) return Took::kNoHeader;
+  if (rest[0] == '[' && read_metalog(rest, out)) {
+    scratch_.note = {};
+    out.note = &scratch_.note;
+    return Took::kRecord;
+  }
   size_t at = 0;
   while (at < rest.size() && at < kLongest && rest[at] != '[' &&
          !(rest[at] == ':' && (at + 1 == rest.size() || rest[at + 1] == ' '))) {

@@ -7,7 +7,7 @@
 #include <cstdint>
 #include <string_view>
 
-#include "log/bytes.h"
+#include "base/bytes.h"
 #include "log/record.h"
 #include "log/took.h"
 
@@ -16,8 +16,8 @@ namespace mailward {
 // A header without its pid, and where its parts lie: offsets from the first byte after the stamp.
 struct alignas(64) HeaderSlot {
   static constexpr size_t kMaxKey = 64;
-  // What follows the key: a pid; the message; either, and Exim's own stamp before the message.
-  enum class Tail : uint8_t { kPid, kMessage, kEximPid, kEximMessage };
+  // What follows the key: a pid; the message; either, and Exim's own stamp before the message; socklog's second header.
+  enum class Tail : uint8_t { kPid, kMessage, kEximPid, kEximMessage, kSocklog };
 
   char key[kMaxKey];       // "mail postfix/smtpd[", "mail dovecot:": up to the byte that ends the program
   uint8_t key_length = 0;  // 0: empty slot

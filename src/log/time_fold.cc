@@ -32,13 +32,6 @@ Instant resolve_in_year(const Zone& zone, const Stamp& s, int year, Instant prev
   return early < previous - kDisorder ? instant_of(reading.late, s) : early;
 }
 
-int local_year_of(const Zone& zone, Instant t) {
-  using namespace std::chrono;
-  const int64_t utc = seconds_of(t);
-  const auto day = floor<days>(sys_seconds{seconds{utc + zone.span_at(utc).offset}});
-  return static_cast<int>(year_month_day{day}.year());
-}
-
 // Years around `middle` into which the stamp falls: three, or for 29 February the leap years within
 // the longest gap between two of them (1896 to 1904, 2096 to 2104).
 template <class Visit>
@@ -50,6 +43,13 @@ void each_near_year(const Stamp& s, int middle, Visit visit) {
 }
 
 }  // namespace
+
+int local_year_of(const Zone& zone, Instant t) {
+  using namespace std::chrono;
+  const int64_t utc = seconds_of(t);
+  const auto day = floor<days>(sys_seconds{seconds{utc + zone.span_at(utc).offset}});
+  return static_cast<int>(year_month_day{day}.year());
+}
 
 Instant resolve_stamp(const Zone& zone, const Stamp& stamp, Instant previous, int base_year) {
   if (stamp.year != 0) return resolve_in_year(zone, stamp, stamp.year, previous);

@@ -47,6 +47,9 @@ Instant resolve_stamp(const Zone& zone, const Stamp& stamp, Instant previous, in
 // clocks and zones differ). For the last line of a log: limit is the present or the file's time.
 int year_nearest_before(const Zone& zone, const Stamp& stamp, Instant limit);
 
+// The year that a clock of the zone shows at an instant.
+int local_year_of(const Zone& zone, Instant t);
+
 class TimeFold {
  public:
   TimeFold(const Zone& zone, int base_year) : zone_(&zone), base_year_(base_year) {}

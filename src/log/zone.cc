@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <chrono>
 #include <cstdlib>
+#include <filesystem>
 #include <fstream>
 #include <iterator>
 #include <optional>
@@ -99,6 +100,17 @@ std::optional<int32_t> parse_offset(std::string_view text) {
   if (hours > 24 || minutes > 59) return std::nullopt;
   const int32_t seconds = hours * 3600 + minutes * 60;
   return west ? -seconds : seconds;
+}
+
+// The zone that a link into the zone files names ("../usr/share/zoneinfo/Europe/Berlin"); else the link's own name.
+std::string name_of_link(const char* path) {
+  constexpr std::string_view kFolder = "zoneinfo/";
+  std::error_code trouble;
+  const std::string target = std::filesystem::read_symlink(path, trouble).string();
+  const size_t at = target.rfind(kFolder);
+  if (trouble || at == std::string::npos || at + kFolder.size() == target.size()) return path;
+  const std::string name = target.substr(at + kFolder.size());
+  return name == "Etc/UTC" ? "UTC" : name;
 }
 
 bool is_file_name(std::string_view name) {
@@ -217,7 +229,7 @@ Result<Zone> Zone::system() {
     return load(name);
   }
   if (const auto bytes = read_whole("/etc/localtime"); bytes && bytes->starts_with("TZif")) {
-    return from_tzif(*bytes, "/etc/localtime");
+    return from_tzif(*bytes, name_of_link("/etc/localtime"));
   }
   return Zone{};
 }

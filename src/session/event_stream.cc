@@ -32,7 +32,8 @@ struct Lane {
 
 class Merge {
  public:
-  Merge(std::vector<Lane>& lanes, const EventSink& take, const std::function<void()>& progress) : lanes_(lanes), take_(take), progress_(progress) {}
+  Merge(std::vector<Lane>& lanes, const EventSink& take, const std::function<void()>& progress)
+      : lanes_(lanes), take_(take), progress_(progress) {}
 
   void run() {
     if (lanes_.size() == 1) {
@@ -95,14 +96,17 @@ uint64_t total_bytes(const std::vector<LogSet>& logs) {
 
 }  // namespace
 
-ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const ReadOptions& options, const EventSink& take, const ProgressSink& progress) {
+ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const ReadOptions& options,
+                        const EventSink& take, const ProgressSink& progress) {
   const unsigned threads = options.threads ? options.threads : std::max(1U, std::thread::hardware_concurrency());
   std::optional<WorkerPool> pool;
   if (threads > 1) pool.emplace(threads);
-  const unsigned ahead = logs.size() > 1 ? std::max<unsigned>(1, (threads + 2) / static_cast<unsigned>(logs.size())) : threads + 2;
+  const unsigned ahead =
+      logs.size() > 1 ? std::max<unsigned>(1, (threads + 2) / static_cast<unsigned>(logs.size())) : threads + 2;
   std::vector<Lane> lanes;
   for (LogSet& set : logs)
-    if (!only_copies(set, logs)) lanes.emplace_back().reader = std::make_unique<SetReader>(set, grammar, options, pool ? &*pool : nullptr, ahead);
+    if (!only_copies(set, logs))
+      lanes.emplace_back().reader = std::make_unique<SetReader>(set, grammar, options, pool ? &*pool : nullptr, ahead);
 
   const uint64_t total = total_bytes(logs);
   auto bytes_read = [&] {
@@ -111,7 +115,9 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
     return n;
   };
   if (!lanes.empty())
-    Merge(lanes, take, [&] { if (progress) progress(bytes_read(), total); }).run();
+    Merge(lanes, take, [&] {
+      if (progress) progress(bytes_read(), total);
+    }).run();
 
   ReadFigures figures;
   LineFigures lines;

@@ -12,6 +12,7 @@
 #include "base/address.h"
 #include "base/event.h"
 #include "base/result.h"
+#include "log/patience.h"
 
 namespace mailward {
 
@@ -20,15 +21,16 @@ class Zone;
 struct LogSet;
 
 struct ReadOptions {
-  const Zone* zone = nullptr;      // what stamps without an offset mean; must be given
-  int year = 0;                    // of the last line, where stamps have none; 0: nearest before `now`
-  Instant now = kNoInstant;        // must be given
-  unsigned threads = 0;            // 0: all cores
-  KindSet wanted = ~KindSet{0};    // other kinds are counted, not delivered
-  bool keep_facts = true;          // false: only the user's name is delivered, and only on auth_failed
-  bool keep_raw = false;           // deliver Event::raw
-  Instant since = kNoInstant;      // events before are not delivered (sessions are followed all the same)
-  Instant until = kNoInstant;      // events at or after are not delivered
+  const Zone* zone = nullptr;               // what stamps without an offset mean; must be given
+  int year = 0;                             // of the last line, where stamps have none; 0: nearest before `now`
+  Instant now = kNoInstant;                 // must be given
+  Patience patience = Patience::kToTheEnd;  // with a pipe whose stamps have no year, before its first event
+  unsigned threads = 0;                     // 0: all cores
+  KindSet wanted = ~KindSet{0};             // other kinds are counted, not delivered
+  bool keep_facts = true;                   // false: only the user's name is delivered, and only on auth_failed
+  bool keep_raw = false;                    // deliver Event::raw
+  Instant since = kNoInstant;               // events before are not delivered (sessions are followed all the same)
+  Instant until = kNoInstant;               // events at or after are not delivered
 };
 
 // About what was read; judge's InputReport is filled from it.

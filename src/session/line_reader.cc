@@ -1,8 +1,9 @@
 #include "session/line_reader.h"
 
 #include <algorithm>
-#include <cstring>
+#include <bit>
 
+#include "base/bytes.h"
 #include "log/limits.h"
 #include "log/meta.h"
 
@@ -27,44 +28,59 @@ inline void LineReader::read_line(const char* begin, const char* end, HeaderRead
   const std::string_view text(begin, static_cast<size_t>(end - begin));
   Record r;
   switch (header.read(text, r)) {
-    case Took::kRecord: record(r, text, out); return;
-    case Took::kNoHeader: ++figures_.not_understood; return;
-    case Took::kContinuation: return;
+    case Took::kRecord:
+      record(r, text, out);
+      return;
+    case Took::kNoHeader:
+      ++figures_.not_understood;
+      return;
+    case Took::kContinuation:
+      return;
   }
 }
 
+// Line ends are looked for 64 bytes at a time, a bit for each.
 const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
-  const char* p = begin;
-  while (p < end) {
-    const char* stop = static_cast<const char*>(std::memchr(p, '\n', static_cast<size_t>(end - p)));
-    if (!stop) break;
-    read_line(p, stop, header, out);
-    p = stop + 1;
+  const char* line = begin;
+  for (const char* at = begin; at < end; at += 64) {
+    uint64_t ends = equal_mask32(at, '\n') | uint64_t{equal_mask32(at + 32, '\n')} << 32;
+    if (end - at < 64) ends &= (uint64_t{1} << (end - at)) - 1;
+    for (; ends; ends &= ends - 1) {
+      const char* const stop = at + std::countr_zero(ends);
+      read_line(line, stop, header, out);
+      line = stop + 1;
+    }
   }
-  return p;
+  return line;
 }
 
-void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) { read_line(begin, end, header, out); }
+void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  read_line(begin, end, header, out);
+}
 
 void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
   seen(r.time);
   const ProgramRules* rules;
-  if (r.note && r.note->value) {
+  uint32_t host;
+  if (r.note && r.note->value) [[likely]] {
     rules = static_cast<const ProgramRules*>(r.note->rules);
+    host = static_cast<uint32_t>(r.note->value);
   } else {
     rules = grammar_.find(r.program).rules;
-    if (r.note) *r.note = {rules, 1};
+    host = hash_host(r.host);
+    if (r.note) *r.note = {rules, uint64_t{1} << 32 | host};
   }
   if (rules) {
     if (rules->cut && continues(r, *rules)) return;
-    if (const RuleMeaning* meaning = ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
-      if (!meaning->silent) tell(r, *rules, *meaning, match_, 1, raw, out);
+    if (const RuleMeaning* meaning =
+            ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
+      if (!meaning->silent) tell(r, host, *rules, *meaning, match_, 1, raw, out);
     } else {
-      unexplained(r, rules, raw, out);
+      unexplained(r, host, rules, raw, out);
       return;
     }
   } else {
-    if (!r.program.empty() || !explain_bare(r, raw, out)) unexplained(r, nullptr, raw, out);
+    if (!r.program.empty() || !explain_bare(r, raw, out)) unexplained(r, host, nullptr, raw, out);
     return;
   }
   previous_message_ = r.message;
@@ -89,8 +105,9 @@ size_t& LineReader::last_length(const ProgramRules& rules) {
   return last_lengths_.emplace_back(&rules, kUnknown).second;
 }
 
-void LineReader::tell(const Record& r, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {
-  LineContext where{&r, line_, file_, repeat, match.address_right && at_cut_length(r), raw, {}};
+void LineReader::tell(const Record& r, uint32_t host, const ProgramRules& rules, const RuleMeaning& meaning,
+                      const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {
+  LineContext where{&r, line_, file_, repeat, host, match.address_right && at_cut_length(r), raw, {}};
   if (options_.keep_facts) where.service = grammar_.find(r.program).service;
   tracker_.take(where, rules, meaning, match, out);
 }
@@ -106,7 +123,9 @@ bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out)
   for (const auto& program : grammar_.programs()) {
     const RuleMeaning* found = program->explain(r.message.data(), r.message.data() + r.message.size(), m);
     if (!found || (meaning && found->silent)) continue;
-    if (meaning && !meaning->silent && (match_.has(Capture::kAddress) != m.has(Capture::kAddress) || (m.has(Capture::kAddress) && match_.address != m.address))) {
+    if (meaning && !meaning->silent &&
+        (match_.has(Capture::kAddress) != m.has(Capture::kAddress) ||
+         (m.has(Capture::kAddress) && match_.address != m.address))) {
       RuleMeaning nobody;
       nobody.kinds[0] = EventKind::kAmbiguous;
       tracker_.take(LineContext{&r}, *by, nobody, match_, out);
@@ -118,11 +137,12 @@ bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out)
     match_ = m;
   }
   if (!meaning) return false;
-  if (!meaning->silent) tell(r, *by, *meaning, match_, 1, raw, out);
+  if (!meaning->silent) tell(r, hash_host(r.host), *by, *meaning, match_, 1, raw, out);
   return true;
 }
 
-void LineReader::unexplained(const Record& r, const ProgramRules* rules, std::string_view raw, Batch& out) {
+void LineReader::unexplained(const Record& r, uint32_t host, const ProgramRules* rules, std::string_view raw,
+                             Batch& out) {
   const Meta meta = classify(r);
   switch (meta.kind) {
     case Meta::Kind::kLoss:
@@ -138,17 +158,22 @@ void LineReader::unexplained(const Record& r, const ProgramRules* rules, std::st
       const char* text = scratch_.data();
       const auto times = static_cast<uint32_t>(std::min<uint64_t>(meta.count, 1'000'000));
       if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
-        if (!meaning->silent) tell(r, *rules, *meaning, match_, times, raw, out);
+        if (!meaning->silent) tell(r, host, *rules, *meaning, match_, times, raw, out);
         return;
       }
       break;
     }
-    case Meta::Kind::kRepeatLast: repeat_previous(r, meta.count, out); return;
-    case Meta::Kind::kNone: break;
+    case Meta::Kind::kRepeatLast:
+      repeat_previous(r, meta.count, out);
+      return;
+    case Meta::Kind::kNone:
+      break;
   }
   has_previous_ = false;
-  if (rules || r.program.empty()) ++figures_.not_understood;
-  else ++figures_.other_programs;
+  if (rules || r.program.empty())
+    ++figures_.not_understood;
+  else
+    ++figures_.other_programs;
 }
 
 void LineReader::repeat_previous(const Record& r, uint64_t times, Batch& out) {
@@ -159,11 +184,13 @@ void LineReader::repeat_previous(const Record& r, uint64_t times, Batch& out) {
   }
   scratch_.assign(previous_message_);
   scratch_.append(kMessagePadding, '\0');
-  const RuleMeaning* meaning = previous_rules_->explain(scratch_.data(), scratch_.data() + previous_message_.size(), match_);
+  const RuleMeaning* meaning =
+      previous_rules_->explain(scratch_.data(), scratch_.data() + previous_message_.size(), match_);
   if (!meaning || meaning->silent) return;
   Record again = r;
   again.pid = previous_pid_;
-  tell(again, *previous_rules_, *meaning, match_, static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), {}, out);
+  tell(again, hash_host(again.host), *previous_rules_, *meaning, match_,
+       static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), {}, out);
 }
 
 void LineReader::keep_previous() {

@@ -27,7 +27,8 @@ struct LineFigures {
 // Reads records on behalf of one tracker. Not thread-safe.
 class LineReader {
  public:
-  LineReader(const Grammar& grammar, Tracker& tracker, const ReadOptions& options) : grammar_(grammar), tracker_(tracker), options_(options) {}
+  LineReader(const Grammar& grammar, Tracker& tracker, const ReadOptions& options)
+      : grammar_(grammar), tracker_(tracker), options_(options) {}
 
   // What follows belongs to this file; lines are counted from `line` + 1.
   void begin(uint32_t file, uint64_t line) {
@@ -87,11 +88,13 @@ class LineReader {
   }
   bool continues(const Record& record, const ProgramRules& rules);
   size_t& last_length(const ProgramRules& rules);
-  void unexplained(const Record& record, const ProgramRules* rules, std::string_view raw, Batch& out);
-  void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat, std::string_view raw, Batch& out);
+  void unexplained(const Record& record, uint32_t host, const ProgramRules* rules, std::string_view raw, Batch& out);
+  void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat,
+               std::string_view raw, Batch& out);
   bool explain_bare(const Record& record, std::string_view raw, Batch& out);
   void repeat_previous(const Record& record, uint64_t times, Batch& out);
-  void tell(const Record& record, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, uint32_t repeat, std::string_view raw, Batch& out);
+  void tell(const Record& record, uint32_t host, const ProgramRules& rules, const RuleMeaning& meaning,
+            const Match& match, uint32_t repeat, std::string_view raw, Batch& out);
 
   const Grammar& grammar_;
   Tracker& tracker_;
@@ -102,7 +105,7 @@ class LineReader {
   Match match_;
   bool bare_ready_ = false;
   bool has_previous_ = false, wants_previous_ = false;
-  std::string_view previous_message_;   // of the last record that was no repetition
+  std::string_view previous_message_;  // of the last record that was no repetition
   const ProgramRules* previous_rules_ = nullptr;
   uint32_t previous_pid_ = 0;
   std::string_view previous_program_;

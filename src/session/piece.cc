@@ -1,12 +1,11 @@
 #include "session/piece.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
 #include <cerrno>
 #include <cstring>
-
-#include <fmt/format.h>
 
 namespace mailward {
 
@@ -42,7 +41,8 @@ void LineBuffer::end(LineReader& reader, HeaderReader& header, Batch& out) {
   clear();
 }
 
-Result<void> read_piece(int fd, uint64_t begin, uint64_t end, LineBuffer& buffer, LineReader& reader, HeaderReader& header, Batch& out) {
+Result<void> read_piece(int fd, uint64_t begin, uint64_t end, LineBuffer& buffer, LineReader& reader,
+                        HeaderReader& header, Batch& out) {
   buffer.clear();
   uint64_t at = begin;
   if (begin > 0) {

@@ -38,6 +38,7 @@ class LineBuffer {
 };
 
 // Reads the lines of `fd` that begin in [begin, end). An error where the file can't be read.
-Result<void> read_piece(int fd, uint64_t begin, uint64_t end, LineBuffer& buffer, LineReader& reader, HeaderReader& header, Batch& out);
+Result<void> read_piece(int fd, uint64_t begin, uint64_t end, LineBuffer& buffer, LineReader& reader,
+                        HeaderReader& header, Batch& out);
 
 }  // namespace mailward

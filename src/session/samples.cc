@@ -19,7 +19,8 @@ struct Told {
 };
 
 Facts facts_of(const Event& e) {
-  static constexpr std::string_view kNames[kFacts] = {"user", "ptr", "helo", "sender", "recipient", "mechanism", "reason", "service", "session", "host", "program"};
+  static constexpr std::string_view kNames[kFacts] = {
+      "user", "ptr", "helo", "sender", "recipient", "mechanism", "reason", "service", "session", "host", "program"};
   Facts out;
   for (size_t i = 0; i < kFacts; ++i)
     if (!e.facts[i].empty()) out[std::string(kNames[i])] = e.facts[i];
@@ -34,7 +35,8 @@ std::string difference(const Expectation& want, const std::string& event, const 
   if (want.event != event) return fmt::format("event is `{}`, not `{}`", event, want.event);
   for (const auto& [name, value] : want.facts) {
     const auto it = got.find(name == "queue" ? "session" : name);
-    if (it == got.end() ? !value.empty() : it->second != value) return fmt::format("{} is `{}`, not `{}`", name, it == got.end() ? "" : it->second, value);
+    if (it == got.end() ? !value.empty() : it->second != value)
+      return fmt::format("{} is `{}`, not `{}`", name, it == got.end() ? "" : it->second, value);
   }
   return {};
 }
@@ -62,7 +64,9 @@ class Tester {
     return nullptr;
   }
 
-  void failure(const RuleFile& f, int line, const std::string& what) { report_.failures.push_back(fmt::format("{}:{}: {}", f.path, line, what)); }
+  void failure(const RuleFile& f, int line, const std::string& what) {
+    report_.failures.push_back(fmt::format("{}:{}: {}", f.path, line, what));
+  }
 
   const RuleMeaning* explain(const ProgramRules& p, const std::string& line) {
     text_ = line + std::string(kMessagePadding, '\0');
@@ -75,6 +79,7 @@ class Tester {
     Tracker tracker({.keep_facts = true}, Tracker::Mode::kInOrder);
     const Record record;
     LineContext where{&record};
+    where.host = hash_host(record.host);
     where.service = p.service;
     RuleMeaning alone = m;
     alone.session = SessionAct::kNone;
@@ -100,7 +105,9 @@ class Tester {
       if (!m) return failure(f, s.at_line, fmt::format("rule `{}`: no rule explains its sample: {}", r.name, s.line));
       if (m->rule != &r) {
         // Another rule may say the same; then it is as good.
-        if (m->rule->events != r.events) return failure(f, s.at_line, fmt::format("rule `{}`: its sample is explained by `{}`: {}", r.name, m->rule->name, s.line));
+        if (m->rule->events != r.events)
+          return failure(f, s.at_line,
+                         fmt::format("rule `{}`: its sample is explained by `{}`: {}", r.name, m->rule->name, s.line));
       }
       std::string wrong;
       for (size_t which = 0; which < 2; ++which) {
@@ -121,7 +128,8 @@ class Tester {
     const Told got = told(*p, *m, 0);
     const auto address = got.facts.find("address");
     if (n.not_address.empty()) {
-      if (!got.event.empty() && got.event != "ambiguous") failure(f, n.at_line, fmt::format("must give no event, gives {}: {}", got.event, n.line));
+      if (!got.event.empty() && got.event != "ambiguous")
+        failure(f, n.at_line, fmt::format("must give no event, gives {}: {}", got.event, n.line));
     } else if (address != got.facts.end() && address->second == n.not_address) {
       failure(f, n.at_line, fmt::format("accuses {}: {}", n.not_address, n.line));
     }
@@ -133,30 +141,41 @@ class Tester {
     for (const std::string& line : s.lines) {
       const size_t colon = line.find(": ");
       const size_t bracket = line.find('[');
-      if (colon == std::string::npos) return failure(f, s.at_line, fmt::format("story `{}`: a line wants `program[pid]: message`", s.name));
+      if (colon == std::string::npos)
+        return failure(f, s.at_line, fmt::format("story `{}`: a line wants `program[pid]: message`", s.name));
       Record record;
       LineContext where{&record};
+      where.host = hash_host(record.host);
       const bool has_pid = bracket < colon;
       record.host = "host";
       record.program = std::string_view(line).substr(0, has_pid ? bracket : colon);
       if (has_pid) std::from_chars(line.data() + bracket + 1, line.data() + colon, record.pid);
       const auto found = grammar_.find(record.program);
-      if (!found.rules) return failure(f, s.at_line, fmt::format("story `{}`: nobody knows the program `{}`", s.name, record.program));
+      if (!found.rules)
+        return failure(f, s.at_line, fmt::format("story `{}`: nobody knows the program `{}`", s.name, record.program));
       where.service = found.service;
       const std::string message = line.substr(colon + 2);
       record.message = message;
       text_ = message + std::string(kMessagePadding, '\0');
       match_ = {};
       const ProgramRules* rules = found.rules;
-      if (const RuleMeaning* m = ProgramRules::explain(rules, text_.data(), text_.data() + message.size(), match_)) tracker.take(where, *rules, *m, match_, out);
-      else failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
+      if (const RuleMeaning* m = ProgramRules::explain(rules, text_.data(), text_.data() + message.size(), match_))
+        tracker.take(where, *rules, *m, match_, out);
+      else
+        failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
     }
     tracker.finish(out);
     for (size_t i = 0; i < std::max(out.events.size(), s.gives.size()); ++i) {
-      if (i >= out.events.size()) return failure(f, s.at_line, fmt::format("story `{}`: event {} is missing: {}", s.name, i + 1, s.gives[i].event));
+      if (i >= out.events.size())
+        return failure(f, s.at_line,
+                       fmt::format("story `{}`: event {} is missing: {}", s.name, i + 1, s.gives[i].event));
       const Event& e = out.events[i];
-      if (i >= s.gives.size()) return failure(f, s.at_line, fmt::format("story `{}`: one event too many: {} of {}", s.name, name_of(e.kind), format_address(e.address)));
-      if (const auto wrong = difference(s.gives[i], std::string(name_of(e.kind)), facts_of(e)); !wrong.empty()) failure(f, s.at_line, fmt::format("story `{}`: event {}: {}", s.name, i + 1, wrong));
+      if (i >= s.gives.size())
+        return failure(f, s.at_line,
+                       fmt::format("story `{}`: one event too many: {} of {}", s.name, name_of(e.kind),
+                                   format_address(e.address)));
+      if (const auto wrong = difference(s.gives[i], std::string(name_of(e.kind)), facts_of(e)); !wrong.empty())
+        failure(f, s.at_line, fmt::format("story `{}`: event {}: {}", s.name, i + 1, wrong));
     }
   }
 

@@ -7,8 +7,8 @@
 namespace mailward {
 namespace {
 
-constexpr size_t kSmallest = 512;   // places
-constexpr size_t kRoomy = 8192;     // up to here three quarters of the places stay empty
+constexpr size_t kSmallest = 512;  // places
+constexpr size_t kRoomy = 8192;    // up to here three quarters of the places stay empty
 constexpr uint64_t kPrime = 0x9e3779b97f4a7c15ULL;
 
 uint64_t mix(uint64_t h) {

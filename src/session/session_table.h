@@ -23,15 +23,15 @@ inline constexpr uint32_t kNothing = UINT32_MAX;
 struct Session {
   uint64_t key = 0;  // 0: an empty place
   Address address;
-  Instant last = kNoInstant;                            // of its last line
-  std::array<uint16_t, kAttemptClasses> attempts{};     // told by each class of lines
-  uint16_t told = 0;                                    // login attempts that were put out
+  Instant last = kNoInstant;                         // of its last line
+  std::array<uint16_t, kAttemptClasses> attempts{};  // told by each class of lines
+  uint16_t told = 0;                                 // login attempts that were put out
   KeyKind kind = KeyKind::kNone;
   bool has_address = false;
-  uint32_t host = 0;                                    // hash of the host's name
-  uint32_t hint = kNothing;                             // kept event that waits for the end
-  uint32_t waiting = kNothing;                          // first kept event that waits for an address
-  uint32_t copy = 0;                                    // hash of a line that may come a second time; 0: none
+  uint32_t host = 0;            // hash of the host's name
+  uint32_t hint = kNothing;     // kept event that waits for the end
+  uint32_t waiting = kNothing;  // first kept event that waits for an address
+  uint32_t copy = 0;            // hash of a line that may come a second time; 0: none
 };
 static_assert(sizeof(Session) <= 64);
 

@@ -1,5 +1,6 @@
 #include "session/set_reader.h"
 
+#include <fmt/format.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -8,8 +9,6 @@
 #include <mutex>
 #include <optional>
 #include <thread>
-
-#include <fmt/format.h>
 
 namespace mailward {
 namespace {
@@ -25,7 +24,8 @@ TrackerOptions tracker_options(const ReadOptions& o) { return {o.wanted, o.keep_
 
 // A piece that is read before its turn, with an empty table of sessions and a guess of the time.
 struct SetReader::Job {
-  Job(const Grammar& grammar, const ReadOptions& options) : tracker(tracker_options(options), Tracker::Mode::kAhead), reader(grammar, tracker, options) {}
+  Job(const Grammar& grammar, const ReadOptions& options)
+      : tracker(tracker_options(options), Tracker::Mode::kAhead), reader(grammar, tracker, options) {}
   uint64_t begin = 0, end = 0;
   Instant guess = kNoInstant;
   std::optional<HeaderReader> header;
@@ -103,8 +103,15 @@ struct SetReader::Feeder {
 };
 
 SetReader::SetReader(LogSet& set, const Grammar& grammar, const ReadOptions& options, WorkerPool* pool, unsigned ahead)
-    : set_(set), grammar_(grammar), options_(options), pool_(pool), ahead_(ahead), tracker_(tracker_options(options), Tracker::Mode::kInOrder), reader_(grammar, tracker_, options) {
-  base_year_ = find_base_year(set_, *options_.zone, options_.year, options_.now);
+    : set_(set),
+      grammar_(grammar),
+      options_(options),
+      pool_(pool),
+      ahead_(ahead),
+      tracker_(tracker_options(options), Tracker::Mode::kInOrder),
+      reader_(grammar, tracker_, options) {
+  base_ = find_base_year(set_, *options_.zone, options_.year, options_.now, options_.patience);
+  base_year_ = base_.year;
 }
 
 SetReader::~SetReader() {
@@ -120,7 +127,9 @@ bool SetReader::next(Batch& out) {
   if (last_) idle_.push_back(std::move(last_));
   if (part_ >= set_.parts.size()) return false;
   if (!begun_) begin_part();
-  const bool more = records_ ? next_records(out) : part().source && part().source->seekable() ? next_piece(out) : next_block(out);
+  const bool more = records_                                     ? next_records(out)
+                    : part().source && part().source->seekable() ? next_piece(out)
+                                                                 : next_block(out);
   if (!more) end_part(out);
   return true;
 }
@@ -136,8 +145,10 @@ void SetReader::begin_part() {
   if (!is_line_form(p.form)) {
     stream_seen_ = {};
     auto stream = open_records(p, fold);
-    if (stream) records_ = std::move(*stream);
-    else trouble_.push_back(fmt::format("{}: {}", p.name, stream.error().message));
+    if (stream)
+      records_ = std::move(*stream);
+    else
+      trouble_.push_back(fmt::format("{}: {}", p.name, stream.error().message));
     return;
   }
   header_ = std::make_unique<HeaderReader>(p.form, fold, p.name);
@@ -152,6 +163,11 @@ void SetReader::end_part(Batch& out) {
   records_.reset();
   begun_ = false;
   if (++part_ < set_.parts.size()) return;
+  if (base_.contradicted(*options_.zone, previous_))
+    trouble_.push_back(
+        fmt::format("{}: its stamps have no years, and it crosses New Year so late that its times are a year late; "
+                    "name the log as a file, not through a pipe",
+                    set_.name));
   tracker_.finish(out);
   figures_.add(reader_.figures());
   reader_.figures() = {};
@@ -246,7 +262,8 @@ void SetReader::join(Job& job, Batch& out) {
   const Instant truth = header_->fold().previous();
   const Stamp* open = job.header->first_open_stamp();
   const bool same_time = !open || truth == job.guess ||
-                         resolve_stamp(*options_.zone, *open, truth, base_year_) == resolve_stamp(*options_.zone, *open, job.guess, base_year_);
+                         resolve_stamp(*options_.zone, *open, truth, base_year_) ==
+                             resolve_stamp(*options_.zone, *open, job.guess, base_year_);
   if (!same_time || job.reader.wants_previous() || !tracker_.can_join(job.batch, job.tracker)) {
     read_in_order(job.begin, job.end, out);
     return;
@@ -295,7 +312,8 @@ bool SetReader::next_records(Batch& out) {
     auto more = records_->next(r);
     if (!more) trouble_.push_back(fmt::format("{}: {}", part().name, more.error().message));
     const StreamFigures& f = records_->figures();
-    reader_.skip_lines(f.lines - stream_seen_.lines, f.no_header - stream_seen_.no_header, f.overlong - stream_seen_.overlong);
+    reader_.skip_lines(f.lines - stream_seen_.lines, f.no_header - stream_seen_.no_header,
+                       f.overlong - stream_seen_.overlong);
     stream_seen_ = f;
     if (!more || !*more) return false;
     if (has_time(r.time)) previous_ = r.time;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "log/base_year.h"
 #include "log/log_set.h"
 #include "log/record_stream.h"
 #include "session/line_reader.h"
@@ -50,22 +51,23 @@ class SetReader {
   const ReadOptions& options_;
   WorkerPool* pool_;
   unsigned ahead_;
+  BaseYear base_;
   int base_year_ = 0;
   Tracker tracker_;
   LineReader reader_;
   LineBuffer buffer_;
-  std::unique_ptr<HeaderReader> header_;    // of the part that is read
+  std::unique_ptr<HeaderReader> header_;  // of the part that is read
   std::shared_ptr<RecordStream> records_;
   std::unique_ptr<Feeder> feeder_;
   StreamFigures stream_seen_;
-  Instant previous_ = kNoInstant;           // of the last record: the state of the fold of time
+  Instant previous_ = kNoInstant;  // of the last record: the state of the fold of time
   size_t part_ = 0;
   bool begun_ = false;
-  uint64_t offset_ = 0;                     // where the next piece begins
-  Instant sampled_ = kNoInstant;            // guess of the time there
-  std::deque<std::unique_ptr<Job>> jobs_;   // in order
+  uint64_t offset_ = 0;                    // where the next piece begins
+  Instant sampled_ = kNoInstant;           // guess of the time there
+  std::deque<std::unique_ptr<Job>> jobs_;  // in order
   std::vector<std::unique_ptr<Job>> idle_;
-  std::unique_ptr<Job> last_;               // its texts live until the next call
+  std::unique_ptr<Job> last_;  // its texts live until the next call
   uint64_t bytes_ = 0;
   LineFigures figures_;
   std::vector<std::string> trouble_;

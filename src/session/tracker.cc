@@ -18,9 +18,11 @@ struct FactOf {
   Fact fact;
 };
 constexpr FactOf kFactOf[] = {
-    {Capture::kUser, Fact::kUser}, {Capture::kPtr, Fact::kPtr}, {Capture::kHelo, Fact::kHelo}, {Capture::kSender, Fact::kSender},
-    {Capture::kRecipient, Fact::kRecipient}, {Capture::kMechanism, Fact::kMechanism}, {Capture::kReason, Fact::kReason},
-    {Capture::kService, Fact::kService}, {Capture::kQueue, Fact::kSession}, {Capture::kSession, Fact::kSession},
+    {Capture::kUser, Fact::kUser},           {Capture::kPtr, Fact::kPtr},
+    {Capture::kHelo, Fact::kHelo},           {Capture::kSender, Fact::kSender},
+    {Capture::kRecipient, Fact::kRecipient}, {Capture::kMechanism, Fact::kMechanism},
+    {Capture::kReason, Fact::kReason},       {Capture::kService, Fact::kService},
+    {Capture::kQueue, Fact::kSession},       {Capture::kSession, Fact::kSession},
 };
 
 // vis(3): `\040` octal, `\^J` control, `\M-x` and `\M^x` with the eighth bit, `\\` the backslash.
@@ -59,17 +61,10 @@ uint32_t number(std::string_view text, uint32_t otherwise) {
 
 }  // namespace
 
-uint32_t Tracker::host_hash(std::string_view host) {
-  if (host.size() != last_host_.size() || std::memcmp(host.data(), last_host_.data(), host.size()) != 0) {
-    last_host_ = host;
-    last_host_hash_ = hash_host(host);
-  }
-  return last_host_hash_;
-}
-
 // ---------------------------------------------------------------- lines
 
-void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
+void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
+                   Batch& out) {
   if (meaning.silent) return;
   if (meaning.twice && where.record->pid != 0 && !where.record->host.empty()) {
     bool unknown = false;
@@ -80,17 +75,26 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
     }
   }
   const bool has_address = match.has(Capture::kAddress) && !(where.cut && match.address_right);
-  if (meaning.session == SessionAct::kNone || (meaning.key == KeyKind::kPid && where.record->pid == 0)) {
+  // Where the header names no process (`journalctl -o cat`, some loggers) the address stands for it.
+  const bool by_address = meaning.key == KeyKind::kPid && where.record->pid == 0;
+  if (meaning.session == SessionAct::kNone || (by_address && !has_address)) {
     tell(nullptr, where, rules, meaning, match, has_address, out);
     return;
   }
-  const std::string_view id = match.text(meaning.key == KeyKind::kQueue ? Capture::kQueue : Capture::kSession);
-  const uint64_t key = session_key(rules.group, meaning.key, host_hash(where.record->host), meaning.key == KeyKind::kPid ? where.record->pid : 0, meaning.key == KeyKind::kPid ? std::string_view{} : id);
+  const uint32_t pid = meaning.key == KeyKind::kPid ? where.record->pid : 0;
+  const std::string_view id = by_address ? match.text(Capture::kAddress)
+                              : meaning.key == KeyKind::kPid
+                                  ? std::string_view{}
+                                  : match.text(meaning.key == KeyKind::kQueue ? Capture::kQueue : Capture::kSession);
+  const uint64_t key = session_key(rules.group, meaning.key, where.host, pid, id);
   Session* s = live(key, where, out);
 
   if (meaning.session == SessionAct::kOpen && has_address) {
-    if (s) close(s, out);
-    else if (mode_ == Mode::kAhead) out.openings.push_back({key, static_cast<uint32_t>(out.events.size()), static_cast<uint32_t>(out.questions.size())});
+    if (s)
+      close(s, out);
+    else if (mode_ == Mode::kAhead)
+      out.openings.push_back(
+          {key, static_cast<uint32_t>(out.events.size()), static_cast<uint32_t>(out.questions.size())});
     s = &open(key, where, meaning.key, out);
     s->address = match.address;
     s->has_address = true;
@@ -126,9 +130,10 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
 // Exim writes what is meant for its reject log to syslog a second time, right after the first: of two
 // equal lines of one process within a second the second is no event. (Where the copies are turned
 // off, a client who is refused twice in a second for the same words is counted once.)
-bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown) {
+bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out,
+                      bool& unknown) {
   (void)match;
-  const uint64_t key = session_key(rules.group, KeyKind::kNone, host_hash(where.record->host), where.record->pid, {});
+  const uint64_t key = session_key(rules.group, KeyKind::kNone, where.host, where.record->pid, {});
   const uint32_t hash = hash_host(where.record->message) | 1;
   Session* s = live(key, where, out);
   if (!s && mode_ == Mode::kAhead) {
@@ -136,13 +141,24 @@ bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const
     return false;
   }
   if (!s) s = &open(key, where, KeyKind::kNone, out);
-  const bool copy = s->copy == hash && (!has_time(where.record->time) || where.record->time - s->last <= std::chrono::seconds(1));
+  const bool copy =
+      s->copy == hash && (!has_time(where.record->time) || where.record->time - s->last <= std::chrono::seconds(1));
   s->copy = copy ? 0 : hash;
   s->last = where.record->time;
   return copy;
 }
 
-void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out) {
+void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
+                   const Match& match, bool has_address, Batch& out) {
+  if (meaning.plain && !(meaning.kind_set & options_.wanted) && !match.has(Capture::kCount)) {
+    // Most lines: nobody wants to see what they tell, and it stands in nobody's way.
+    if (s && (meaning.kind_set & bit(EventKind::kAuthOk))) let_in(*s);
+    if (has_address || (s && s->has_address))
+      figures_.events += meaning.kind_count;
+    else if (meaning.address == AddressFrom::kLine)
+      figures_.ambiguous += meaning.kind_count;
+    return;
+  }
   for (const EventKind kind : meaning.kinds) {
     if (kind == EventKind::kNone) break;
     if (kind == EventKind::kAmbiguous) {
@@ -154,8 +170,7 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
     weight = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{weight} * where.repeat, kMaxCount));
     // Of two events one is the login (`dropped` beside `auth_aborted`): only that one is counted as an attempt.
     const bool login = meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped;
-    // Who got in was not refused by what a module on the way announced (pam_unix before pam_sss).
-    if (kind == EventKind::kAuthOk && s) s->told = std::max(s->told, *std::max_element(s->attempts.begin(), s->attempts.end()));
+    if (kind == EventKind::kAuthOk && s) let_in(*s);
     if (login) {
       if (meaning.hint && !s) continue;
       if (s) {
@@ -184,11 +199,17 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
     Event event = make_event(kind, where, rules, meaning, match);
     event.count = weight;
     if (charged) event.address = has_address ? match.address : s->address;
-    if (announced) announce(*s, event);
-    else if (charged) emit(event, out);
-    else if (s) wait(*s, event);
+    if (announced)
+      announce(*s, event);
+    else if (charged)
+      emit(event, out);
+    else if (s)
+      wait(*s, event);
   }
 }
+
+// Who got in was not refused by what a module on the way announced (pam_unix before pam_sss).
+void Tracker::let_in(Session& s) { s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end())); }
 
 // The line only announces what others may tell: the first one that knows the user's name is kept.
 void Tracker::announce(Session& s, const Event& event) {
@@ -219,7 +240,8 @@ void Tracker::answer_waiting(Session& s, Batch& out) {
   if (s.hint != kNothing && kept_[s.hint].event.address.empty()) kept_[s.hint].event.address = s.address;
 }
 
-void Tracker::ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out) {
+void Tracker::ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
+                  Batch& out) {
   Question& q = out.questions.emplace_back();
   q.position = static_cast<uint32_t>(out.events.size());
   q.rules = &rules;
@@ -260,7 +282,7 @@ Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Bat
   Session& s = table_.add(key);
   s.kind = kind;
   s.last = where.record->time;
-  s.host = host_hash(where.record->host);
+  s.host = where.host;
   most_sessions_ = std::max(most_sessions_, table_.size());
   return s;
 }
@@ -287,7 +309,7 @@ void Tracker::make_room(Batch& out) {
   for (uint64_t key : table_.older_half()) close(table_.find(key), out);
 }
 
-void Tracker::lose(std::string_view host, Batch& out) { lose_host(host_hash(host), out); }
+void Tracker::lose(std::string_view host, Batch& out) { lose_host(hash_host(host), out); }
 
 void Tracker::lose_host(uint32_t host, Batch& out) {
   std::vector<std::pair<Instant, uint64_t>> ended;
@@ -307,7 +329,8 @@ void Tracker::lose_host(uint32_t host, Batch& out) {
 void Tracker::finish(Batch& out) {
   std::vector<std::pair<uint64_t, uint64_t>> hints;  // by the line that announced
   table_.each([&](const Session& s) {
-    if (s.hint != kNothing) hints.emplace_back(uint64_t{kept_[s.hint].event.file} << 48 | kept_[s.hint].event.line, s.key);
+    if (s.hint != kNothing)
+      hints.emplace_back(uint64_t{kept_[s.hint].event.file} << 48 | kept_[s.hint].event.line, s.key);
   });
   std::sort(hints.begin(), hints.end());
   for (const auto& [line, key] : hints) close(table_.find(key), out);
@@ -331,7 +354,8 @@ void Tracker::decode_fact(Event& e, Fact f) const {
   text = decoded;
 }
 
-Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const {
+Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules,
+                          const RuleMeaning& meaning, const Match& match) const {
   Event e;
   e.time = where.record->time;
   e.kind = kind;
@@ -341,12 +365,14 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
   e.line = where.line;
   if (options_.keep_raw) e.raw = where.raw;
   if (!options_.keep_facts) {
-    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted)
+      e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
     for (Fact f : meaning.vis) decode_fact(e, f);
     return e;
   }
   e.daemon = rules.daemon;
-  e.port = static_cast<uint16_t>(match.has(Capture::kPort) ? std::min(number(match.text(Capture::kPort), 0), 65535U) : 0);
+  e.port =
+      static_cast<uint16_t>(match.has(Capture::kPort) ? std::min(number(match.text(Capture::kPort), 0), 65535U) : 0);
   auto set = [&e](Fact f, std::string_view text) { e.facts[static_cast<size_t>(f)] = text; };
   set(Fact::kHost, where.record->host);
   set(Fact::kProgram, where.record->program);

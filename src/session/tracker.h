@@ -29,6 +29,7 @@ struct LineContext {
   uint64_t line = 0;
   uint32_t file = 0;
   uint32_t repeat = 1;  // "message repeated N times"
+  uint32_t host = 0;    // hash of the host's name (hash_host())
   bool cut = false;     // at a length at which loggers cut: what stands right of free text is not believed
   std::string_view raw;
   std::string_view service;
@@ -50,15 +51,23 @@ struct TrackerFigures {
 // A line that waits for an answer, with everything that take() was given. Texts lie in the arena.
 struct Question {
   enum class Kind : uint8_t { kLine, kLoss } kind = Kind::kLine;
-  uint32_t position = 0;   // before this event of the batch
-  uint32_t host = 0;       // kLoss
+  uint32_t position = 0;  // before this event of the batch
+  uint32_t host = 0;      // kLoss
   const ProgramRules* rules = nullptr;
   const RuleMeaning* meaning = nullptr;
   Record record;
   LineContext where{&record};
   Match match;
   Question() = default;
-  Question(Question&& other) noexcept : kind(other.kind), position(other.position), host(other.host), rules(other.rules), meaning(other.meaning), record(other.record), where(other.where), match(other.match) {
+  Question(Question&& other) noexcept
+      : kind(other.kind),
+        position(other.position),
+        host(other.host),
+        rules(other.rules),
+        meaning(other.meaning),
+        record(other.record),
+        where(other.where),
+        match(other.match) {
     where.record = &record;
   }
   Question& operator=(Question&&) = delete;
@@ -90,7 +99,8 @@ class Tracker {
   Tracker(const TrackerOptions& options, Mode mode) : options_(options), mode_(mode) {}
 
   // A line that a rule explains.
-  void take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out);
+  void take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
+            Batch& out);
   // The log admits that lines of this host are missing: its sessions by pid can't be trusted further.
   void lose(std::string_view host, Batch& out);
   // Appends the events of `part` (read ahead, by `ahead`) to `out`, questions answered; takes over the
@@ -114,19 +124,22 @@ class Tracker {
     uint32_t next = kNothing;
   };
 
-  uint32_t host_hash(std::string_view host);
   void lose_host(uint32_t host, Batch& out);
   bool is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown);
   Session* live(uint64_t key, const LineContext& where, Batch& out);
   Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
   void close(Session* s, Batch& out);
   void make_room(Batch& out);
-  void tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out);
+  void tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
+            const Match& match, bool has_address, Batch& out);
+  static void let_in(Session& s);
   void announce(Session& s, const Event& event);
   void wait(Session& s, const Event& event);
   void answer_waiting(Session& s, Batch& out);
-  void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match, Batch& out);
-  Event make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match) const;
+  void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
+           Batch& out);
+  Event make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
+                   const Match& match) const;
   void decode_fact(Event& e, Fact f) const;
   bool delivers(const Event& event) const;
   void emit(const Event& event, Batch& out);
@@ -139,8 +152,6 @@ class Tracker {
   TrackerFigures figures_;
   size_t most_sessions_ = 0, most_kept_ = 0, kept_used_ = 0;
   mutable std::array<std::string, kFacts> decoded_;  // texts of the event that is being made
-  std::string last_host_;
-  uint32_t last_host_hash_ = 0;
   std::deque<Kept> kept_;
   std::vector<uint32_t> free_kept_;
 };

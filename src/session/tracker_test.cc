@@ -64,6 +64,12 @@ event = "auth_failed"
 session = "in"
 attempt = "refused"
 [[rule]]
+name = "by-pid-announced"
+line = 'unknown {user:word} from {address}'
+event = "auth_failed"
+attempt = "hint"
+hint = true
+[[rule]]
 name = "by-pid-closed"
 line = 'closed'
 event = "dropped"
@@ -108,6 +114,7 @@ class Sessions : public ::testing::Test {
     const RuleMeaning* meaning = rules.explain(padded.data(), padded.data() + line.text.size(), match);
     ASSERT_NE(meaning, nullptr) << line.text;
     LineContext where{&record};
+    where.host = hash_host(record.host);
     where.line = number;
     tracker.take(where, rules, *meaning, match, out);
   }
@@ -115,7 +122,8 @@ class Sessions : public ::testing::Test {
   static std::string show(const Batch& batch) {
     std::string s;
     for (const Event& e : batch.events) {
-      s += std::string(name_of(e.kind)) + " " + format_address(e.address) + " " + std::string(e.user()) + " x" + std::to_string(e.count) + " line " + std::to_string(e.line) + "\n";
+      s += std::string(name_of(e.kind)) + " " + format_address(e.address) + " " + std::string(e.user()) + " x" +
+           std::to_string(e.count) + " line " + std::to_string(e.line) + "\n";
     }
     return s;
   }
@@ -154,32 +162,48 @@ class Sessions : public ::testing::Test {
 
 TEST_F(Sessions, AnEventGetsTheAddressOfItsSession) {
   EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"connect b 192.0.2.2"}, {"a refused joe"}, {"b refused j\\040x"}}),
-            "connect 192.0.2.1  x1 line 1\nconnect 192.0.2.2  x1 line 2\nauth_failed 192.0.2.1 joe x1 line 3\nauth_failed 192.0.2.2 j x x1 line 4\n");
+            "connect 192.0.2.1  x1 line 1\nconnect 192.0.2.2  x1 line 2\nauth_failed 192.0.2.1 joe x1 line "
+            "3\nauth_failed 192.0.2.2 j x x1 line 4\n");
 }
 
 TEST_F(Sessions, NobodyIsChargedWithoutASession) {
   EXPECT_EQ(in_order({{"a refused joe"}, {"a said 535"}, {"a bye"}}), "");
-  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a bye"}, {"a refused joe"}}), "connect 192.0.2.1  x1 line 1\ndisconnect 192.0.2.1  x1 line 2\n");
+  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a bye"}, {"a refused joe"}}),
+            "connect 192.0.2.1  x1 line 1\ndisconnect 192.0.2.1  x1 line 2\n");
 }
 
 TEST_F(Sessions, OneAttemptCountsOnce) {
-  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a refused joe"}, {"a said 535"}, {"a said 535"}, {"a tried 5 times"}, {"a bye"}}),
-            "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 2\nauth_failed 192.0.2.1  x1 line 4\nauth_failed 192.0.2.1  x3 line 5\ndisconnect 192.0.2.1  x1 line 6\n");
+  EXPECT_EQ(
+      in_order(
+          {{"connect a 192.0.2.1"}, {"a refused joe"}, {"a said 535"}, {"a said 535"}, {"a tried 5 times"}, {"a bye"}}),
+      "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 2\nauth_failed 192.0.2.1  x1 line "
+      "4\nauth_failed 192.0.2.1  x3 line 5\ndisconnect 192.0.2.1  x1 line 6\n");
 }
 
 TEST_F(Sessions, AHintIsTheEventWhereNothingElseComes) {
-  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}, {"a bye"}}), "connect 192.0.2.1  x1 line 1\ndisconnect 192.0.2.1  x1 line 3\nauth_failed 192.0.2.1 joe x1 line 2\n");
-  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}, {"a refused joe"}}), "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 3\n");
-  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}}), "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 2\n");
+  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}, {"a bye"}}),
+            "connect 192.0.2.1  x1 line 1\ndisconnect 192.0.2.1  x1 line 3\nauth_failed 192.0.2.1 joe x1 line 2\n");
+  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}, {"a refused joe"}}),
+            "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 3\n");
+  EXPECT_EQ(in_order({{"connect a 192.0.2.1"}, {"a unknown user joe"}}),
+            "connect 192.0.2.1  x1 line 1\nauth_failed 192.0.2.1 joe x1 line 2\n");
 }
 
 TEST_F(Sessions, AnAddressMayComeLater) {
-  EXPECT_EQ(in_order({{"q: no x"}, {"r: no y"}, {"q: relay 192.0.2.7"}, {"q: no z"}}), "unknown_recipient 192.0.2.7  x1 line 1\n");
+  EXPECT_EQ(in_order({{"q: no x"}, {"r: no y"}, {"q: relay 192.0.2.7"}, {"q: no z"}}),
+            "unknown_recipient 192.0.2.7  x1 line 1\n");
 }
 
 TEST_F(Sessions, AProcessIdIsUsedAgain) {
   EXPECT_EQ(in_order({{"failed a from 192.0.2.1", 7}, {"failed b from 192.0.2.2", 7}, {"closed", 7}}),
             "auth_failed 192.0.2.1 a x1 line 1\nauth_failed 192.0.2.2 b x1 line 2\ndropped 192.0.2.2  x1 line 3\n");
+}
+
+// Text without a header: the address stands for the process.
+TEST_F(Sessions, WhereNoProcessIsNamedTheAddressStandsForIt) {
+  EXPECT_EQ(in_order({{"unknown a from 192.0.2.1"}, {"unknown b from 192.0.2.2"}, {"failed b from 192.0.2.2"}}),
+            "auth_failed 192.0.2.2 b x1 line 3\nauth_failed 192.0.2.1 a x1 line 1\n");
+  EXPECT_EQ(in_order({{"failed a from 192.0.2.1"}, {"closed"}}), "auth_failed 192.0.2.1 a x1 line 1\n");
 }
 
 TEST_F(Sessions, OldSessionsAndLossesLendNothing) {
@@ -188,9 +212,13 @@ TEST_F(Sessions, OldSessionsAndLossesLendNothing) {
 }
 
 TEST_F(Sessions, ALineThatIsWrittenTwice) {
-  EXPECT_EQ(in_order({{"rejected a of 192.0.2.1", 7}, {"rejected b of 192.0.2.2", 8}, {"rejected a of 192.0.2.1", 7}, {"rejected a of 192.0.2.1", 7}}),
+  EXPECT_EQ(in_order({{"rejected a of 192.0.2.1", 7},
+                      {"rejected b of 192.0.2.2", 8},
+                      {"rejected a of 192.0.2.1", 7},
+                      {"rejected a of 192.0.2.1", 7}}),
             "rejected 192.0.2.1 a x1 line 1\nrejected 192.0.2.2 b x1 line 2\nrejected 192.0.2.1 a x1 line 4\n");
-  EXPECT_EQ(in_order({{"rejected a of 192.0.2.1", 7, 0}, {"rejected a of 192.0.2.1", 7, 5}}), "rejected 192.0.2.1 a x1 line 1\nrejected 192.0.2.1 a x1 line 2\n");
+  EXPECT_EQ(in_order({{"rejected a of 192.0.2.1", 7, 0}, {"rejected a of 192.0.2.1", 7, 5}}),
+            "rejected 192.0.2.1 a x1 line 1\nrejected 192.0.2.1 a x1 line 2\n");
 }
 
 TEST_F(Sessions, PiecesTellWhatTheWholeTells) {
@@ -203,9 +231,20 @@ TEST_F(Sessions, PiecesTellWhatTheWholeTells) {
       second += static_cast<int64_t>(below(12) == 0 ? below(100'000) : below(3));
       const std::string id(1, static_cast<char>('a' + below(4)));
       const std::string address = "192.0.2." + std::to_string(1 + below(3));
-      const std::string texts[] = {"connect " + id + " " + address, id + " refused joe", id + " said 535", id + " tried 3 times", id + " unknown user x", id + " bye",
-                                   id + ": no one", id + ": relay " + address, "failed u from " + address, "closed", "rejected u of " + address, "LOSS"};
-      lines.push_back({texts[below(12)], static_cast<uint32_t>(7 + below(3)), second});
+      const std::string texts[] = {"connect " + id + " " + address,
+                                   id + " refused joe",
+                                   id + " said 535",
+                                   id + " tried 3 times",
+                                   id + " unknown user x",
+                                   id + " bye",
+                                   id + ": no one",
+                                   id + ": relay " + address,
+                                   "failed u from " + address,
+                                   "unknown u from " + address,
+                                   "closed",
+                                   "rejected u of " + address,
+                                   "LOSS"};
+      lines.push_back({texts[below(13)], static_cast<uint32_t>(below(4) == 0 ? 0 : 7 + below(3)), second});
     }
     std::vector<size_t> cuts;
     for (size_t at = below(lines.size()); at < lines.size(); at += 1 + below(20)) cuts.push_back(at);

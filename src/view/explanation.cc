@@ -24,15 +24,17 @@ SessionName session_of(const ExplainedEvent& event) {
 
 class Words {
  public:
-  Words(const Explanation& explanation, const ExplanationText& how, Output& out)
-      : explanation_(explanation), how_(how), screen_(how.screen), out_(out) {}
+  Words(const Explanation& explanation, const OtherLines& others, const ExplanationText& how, Output& out)
+      : explanation_(explanation), others_(others), how_(how), screen_(how.screen), out_(out) {}
 
   void write() {
     verdict();
-    if (!explanation_.seen) return;
-    history();
-    for (const Verdict& each : explanation_.verdicts) policy(each);
-    sessions();
+    if (explanation_.seen) {
+      history();
+      for (const Verdict& each : explanation_.verdicts) policy(each);
+      sessions();
+    }
+    other_lines();
   }
 
  private:
@@ -96,6 +98,10 @@ class Words {
     line(fmt::format("{}: {}", safe(each.name, 100), mark), "", each.broken ? Style::kAlarm : Style::kBold);
     line(safe(each.in_words), "  ");
     if (each.broken || !each.excused.empty()) evidence(each);
+    if (each.login) {
+      line("the login:", "  ", Style::kDim);
+      evidence_line(*each.login);
+    }
   }
 
   void evidence(const Verdict& each) {
@@ -103,15 +109,16 @@ class Words {
     const size_t skipped = each.evidence.size() - std::min(kShown, each.evidence.size());
     if (skipped + each.evidence_left_out > 0)
       line(fmt::format("({} before these)", counted(skipped + each.evidence_left_out, "line")), "    ", Style::kDim);
-    for (size_t i = skipped; i < each.evidence.size(); ++i) {
-      const Evidence& one = each.evidence[i];
-      std::string text = fmt::format("{}  {}  {}", time(one.time), place(one.file, one.line), name_of(one.kind));
-      if (one.count > 1) text += fmt::format(" ({} at once)", one.count);
-      if (one.address != explanation_.address) text += "  " + format_address(one.address);
-      if (!one.user.empty()) text += "  " + login_for_screen(one.user, 60, screen_.charset);
-      out_.text() += "    " + text + '\n';
-      out_.pass_on();
-    }
+    for (size_t i = skipped; i < each.evidence.size(); ++i) evidence_line(each.evidence[i]);
+  }
+
+  void evidence_line(const Evidence& one) {
+    std::string text = fmt::format("{}  {}  {}", time(one.time), place(one.file, one.line), name_of(one.kind));
+    if (one.count > 1) text += fmt::format(" ({} at once)", one.count);
+    if (one.address != explanation_.address) text += "  " + format_address(one.address);
+    if (!one.user.empty()) text += "  " + login_for_screen(one.user, 60, screen_.charset);
+    out_.text() += "    " + text + '\n';
+    out_.pass_on();
   }
 
   // Sessions in the order of their first line, each with its lines.
@@ -158,7 +165,25 @@ class Words {
     }
   }
 
+  void other_lines() {
+    constexpr size_t kShown = 40;
+    if (others_.lines.empty()) return;
+    const size_t shown = std::min(kShown, others_.lines.size());
+    const uint64_t more = others_.lines.size() - shown + others_.left_out;
+    out_.text() += '\n';
+    line(std::string(explanation_.seen ? "Lines of its sessions, or that hold its address, and count for nothing"
+                                       : "Lines that hold its address, and count for nothing") +
+             (more > 0 ? fmt::format(" (the first {}; {} more):", shown, grouped(more)) : ":"),
+         "", Style::kBold);
+    for (size_t i = 0; i < shown; ++i) {
+      const OtherLines::Line& other = others_.lines[i];
+      out_.text() += fmt::format("    {}\n      {}\n", place(other.file, other.line), safe(other.text));
+      out_.pass_on();
+    }
+  }
+
   const Explanation& explanation_;
+  const OtherLines& others_;
   const ExplanationText& how_;
   const Screen& screen_;
   Output& out_;
@@ -166,8 +191,9 @@ class Words {
 
 }  // namespace
 
-void write_explanation(const Explanation& explanation, const ExplanationText& how, Output& out) {
-  Words(explanation, how, out).write();
+void write_explanation(const Explanation& explanation, const OtherLines& others, const ExplanationText& how,
+                       Output& out) {
+  Words(explanation, others, how, out).write();
 }
 
 }  // namespace mailward

@@ -11,6 +11,18 @@
 
 namespace mailward {
 
+// Lines that hold the address or belong to its sessions, and are no event of it; as they stand in the log.
+struct OtherLines {
+  static constexpr size_t kMost = 1000;
+  struct Line {
+    uint32_t file = 0;
+    uint64_t line = 0;
+    std::string text;
+  };
+  std::vector<Line> lines;
+  uint64_t left_out = 0;
+};
+
 struct ExplanationText {
   Screen screen;
   LocalTime time;
@@ -19,10 +31,12 @@ struct ExplanationText {
   size_t most_lines = 200;         // of the log; the latest
 };
 
-void write_explanation(const Explanation& explanation, const ExplanationText& how, Output& out);
+void write_explanation(const Explanation& explanation, const OtherLines& others, const ExplanationText& how,
+                       Output& out);
 
 // {"address", "offender", "policies", "source", "verdicts": […], "events": [as `mailward events`, and
-// "raw"]}; absent facts left out.
-void write_explanation_json(const Explanation& explanation, const std::vector<std::string>& files, Output& out);
+// "raw"], "other_lines": [{"file", "line", "raw"}]}; absent facts left out.
+void write_explanation_json(const Explanation& explanation, const OtherLines& others,
+                            const std::vector<std::string>& files, Output& out);
 
 }  // namespace mailward

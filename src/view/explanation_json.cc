@@ -36,10 +36,14 @@ void append_verdict(std::string& out, const Verdict& verdict, const std::vector<
   out += fmt::format(", \"broken\": {}", verdict.broken);
   append_string(out, "per", name_of(verdict.policy.per));
   append_string(out, "key", verdict.key);
+  append_string(out, "events", describe_kinds(verdict.policy.events));
+  if (verdict.policy.when != When::kAny) append_string(out, "when", name_of(verdict.policy.when));
+  if (verdict.policy.kinds > 1) out += fmt::format(", \"kinds\": {}", verdict.policy.kinds);
   out += fmt::format(", \"limit\": {}", verdict.policy.limit);
   if (verdict.policy.window > Duration{0}) append_string(out, "window", format_duration(verdict.policy.window));
   out += fmt::format(", \"counted\": {}, \"most\": {}, \"own\": {}, \"spared\": {}", verdict.counted, verdict.most,
                      verdict.own, verdict.spared);
+  append_string(out, "ban", format_duration(verdict.policy.ban));
   append_time(out, "from", verdict.from);
   append_time(out, "to", verdict.to);
   append_time(out, "at", verdict.at);
@@ -79,7 +83,8 @@ void append_event(std::string& out, const ExplainedEvent& event, EventLines& lin
 
 }  // namespace
 
-void write_explanation_json(const Explanation& explanation, const std::vector<std::string>& files, Output& out) {
+void write_explanation_json(const Explanation& explanation, const OtherLines& others,
+                            const std::vector<std::string>& files, Output& out) {
   std::string& text = out.text();
   text += fmt::format("{{\"address\": \"{}\", \"seen\": {}, \"offender\": {}", format_address(explanation.address),
                       explanation.seen, explanation.offender);
@@ -102,7 +107,19 @@ void write_explanation_json(const Explanation& explanation, const std::vector<st
     out.pass_on();
     comma = ",\n            ";
   }
-  text += fmt::format("],\n \"events_left_out\": {}, \"cut\": {}}}\n", explanation.events_left_out, explanation.cut);
+  text += fmt::format("],\n \"events_left_out\": {}, \"cut\": {},\n \"other_lines\": [", explanation.events_left_out,
+                      explanation.cut);
+  comma = "";
+  for (const OtherLines::Line& other : others.lines) {
+    text += comma;
+    text += fmt::format("{{\"line\": {}", other.line);
+    if (other.file < files.size()) append_string(text, "file", files[other.file]);
+    append_string(text, "raw", other.text);
+    text += '}';
+    out.pass_on();
+    comma = ",\n                 ";
+  }
+  text += fmt::format("],\n \"other_lines_left_out\": {}}}\n", others.left_out);
 }
 
 }  // namespace mailward

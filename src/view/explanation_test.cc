@@ -43,22 +43,23 @@ Explanation sample_explanation() {
   return x;
 }
 
-std::string words(const Explanation& explanation, size_t width = 80, Charset charset = Charset::kUtf8) {
+std::string words(const Explanation& explanation, size_t width = 80, Charset charset = Charset::kUtf8,
+                  const OtherLines& others = {}) {
   ExplanationText how;
   how.screen = {width, charset, false};
   how.policy = "strikes";
   how.files = {"mail.log"};
   std::string text;
   Output out(text);
-  write_explanation(explanation, how, out);
+  write_explanation(explanation, others, how, out);
   out.finish();
   return text;
 }
 
-std::string json_of(const Explanation& explanation) {
+std::string json_of(const Explanation& explanation, const OtherLines& others = {}) {
   std::string text;
   Output out(text);
-  write_explanation_json(explanation, {"mail.log"}, out);
+  write_explanation_json(explanation, others, {"mail.log"}, out);
   out.finish();
   return text;
 }
@@ -128,6 +129,31 @@ TEST(Explanation, JsonHoldsEverything) {
   EXPECT_EQ(document["events"][0]["user"], "a\x1b[31m");
   EXPECT_EQ(document["events"][0]["file"], "mail.log");
   EXPECT_EQ(document["events"][1]["raw"], "Mar  9 08:55:42 mail smtpd[7]: 9a2b smtp \x1b[2J auth");
+}
+
+TEST(Explanation, LinesThatCountForNothing) {
+  OtherLines others;
+  others.lines = {{0, 7, "Mar  9 08:55:43 mail smtpd[7]: 9a2b smtp \x1b[2J 143.110.219.209"}, {9, 8, "x"}};
+  const std::string text = words(sample_explanation(), 80, Charset::kUtf8, others);
+  EXPECT_TRUE(
+      text.ends_with("Lines of its sessions, or that hold its address, and count for nothing:\n"
+                     "    mail.log:7\n"
+                     "      Mar  9 08:55:43 mail smtpd[7]: 9a2b smtp \\x1b[2J 143.110.219.209\n"
+                     "    ?:8\n"
+                     "      x\n"))
+      << text;
+  Explanation nobody;
+  nobody.address = *parse_address("192.0.2.1");
+  others.lines.resize(100);
+  others.left_out = 5;
+  EXPECT_NE(words(nobody, 100, Charset::kUtf8, others)
+                .find("Lines that hold its address, and count for nothing (the first 40; 65 more):"),
+            std::string::npos);
+  const auto document = nlohmann::json::parse(json_of(nobody, others));
+  EXPECT_EQ(document["other_lines"].size(), 100u);
+  EXPECT_EQ(document["other_lines"][0]["line"], 7);
+  EXPECT_EQ(document["other_lines"][0]["file"], "mail.log");
+  EXPECT_EQ(document["other_lines_left_out"], 5);
 }
 
 TEST(Explanation, AsciiHoldsNothingElse) {

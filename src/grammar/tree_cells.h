@@ -1,0 +1,99 @@
+// Patterns as chains of cells, for the compiler of trees: a cell is a literal, a field, a fork of
+// optional parts, free text, or the end of the rule that the chain belongs to. Equal cells are one, so
+// that ways that come together again share what follows.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <tuple>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "grammar/byte_set.h"
+#include "grammar/pattern.h"
+
+namespace mailward {
+
+struct Cell {
+  enum class Kind : uint8_t { kLiteral, kField, kFork, kFree, kEnd } kind;
+  std::string text;
+  Type type;
+  Capture capture = Capture::kNone;
+  std::vector<int> next;  // kFork: the ways; kEnd: none; else one
+  uint32_t rule = 0;
+  uint32_t accept = 0;  // kEnd
+  auto key() const { return std::tie(kind, text, type, capture, next, rule, accept); }
+  // The inside of a path or a quoted string: any bytes, in an order of their own.
+  bool is_nested() const { return type.kind == Type::Kind::kPath || type.kind == Type::Kind::kQuoted; }
+};
+struct CellHash {
+  size_t operator()(const Cell& c) const;
+};
+struct CellEqual {
+  bool operator()(const Cell& a, const Cell& b) const { return a.key() == b.key(); }
+};
+
+// Cells by number. Numbers and references hold for the life of the table.
+class Cells {
+ public:
+  int add(Cell c);
+  const Cell& operator[](int c) const { return *cells_[static_cast<size_t>(c)]; }
+
+  // The cells of a pattern of `rule`, before `next`: the first one.
+  int chain(uint32_t rule, const Pattern& p, int next);
+  // Forks replaced by their ways; sorted, each once.
+  std::vector<int> concrete(const std::vector<int>& cells) const;
+  // What is left of literals that begin (backwards: end) alike, after `length` bytes.
+  std::vector<int> beyond(const std::vector<int>& group, size_t length, bool forward);
+
+  // The bytes that may come first (read backwards: last) in what a cell begins. In the right tree the
+  // end means that free text stands there, which may hold anything.
+  ByteSet first_bytes(int c, bool forward) const;
+
+  // How many bytes of the field's class belong to what follows: 0 where what follows begins with a
+  // byte outside the class, k where it is a literal whose first byte outside is the k-th; nothing
+  // where the end of the field can't be told.
+  std::optional<uint16_t> give_back(const Cell& field, int next, bool forward) const;
+
+ private:
+  int before(uint32_t rule, const Element& e, int next);
+  void expand(int c, std::vector<int>& out) const;
+
+  std::unordered_map<Cell, int, CellHash, CellEqual> of_;
+  std::vector<const Cell*> cells_;
+};
+
+// Where a reader of cells may stand after the bytes so far: all places at once, and rather one too
+// many than one too few (how often a field's bytes may come is not looked at).
+class CellStates {
+ public:
+  CellStates(const Cells& cells, bool forward) : cells_(cells), forward_(forward) {}
+  void enter(int c) { enter(c, states_); }
+  // One byte out of `bytes`.
+  void step(const ByteSet& bytes);
+  // Any number of them, also none where `maybe_none`.
+  void repeat(const ByteSet& bytes, bool maybe_none);
+  bool empty() const { return states_.list.empty(); }
+  // Somewhere a rule may have come to its end.
+  bool at_end() const;
+
+ private:
+  // Places: a cell's number, and how many bytes of its literal were read.
+  struct Set {
+    std::vector<uint64_t> list;
+    std::unordered_set<uint64_t> known;  // as `list`, where that is long
+    bool insert(int c, size_t read);
+  };
+  void enter(int c, Set& into) const;
+  void step_from(uint64_t place, const ByteSet& bytes, Set& into) const;
+
+  const Cells& cells_;
+  bool forward_;
+  Set states_;
+};
+
+}  // namespace mailward

@@ -1,0 +1,280 @@
+#include <algorithm>
+#include <bit>
+#include <cstring>
+#include <optional>
+#include <set>
+#include <utility>
+
+#include "base/address.h"
+#include "grammar/tree_builder.h"
+
+namespace mailward {
+namespace {
+
+// The way that a message takes through cells, as elements without choices. Places that lead nowhere are
+// remembered: each cell is tried once at each byte.
+class WayFinder {
+ public:
+  WayFinder(const Cells& cells, std::string_view text) : cells_(cells), text_(text) {}
+
+  std::optional<Pattern> from(int head) {
+    way_.clear();
+    if (!go(head, 0)) return {};
+    std::reverse(way_.begin(), way_.end());
+    return std::move(way_);
+  }
+
+ private:
+  bool go(int c, size_t at) {
+    const Cell& x = cells_[c];
+    if (x.kind == Cell::Kind::kEnd) return at == text_.size();
+    if (nowhere_.contains({c, at})) return false;
+    bool found = false;
+    if (x.kind == Cell::Kind::kFork) {
+      // As the nodes do it: rather with an optional part than without (whose cell is an older one), what
+      // is closed first, free text last.
+      std::vector<int> ways = cells_.concrete({c});
+      std::reverse(ways.begin(), ways.end());
+      std::stable_partition(ways.begin(), ways.end(), [&](int way) { return cells_[way].kind != Cell::Kind::kFree; });
+      found = std::any_of(ways.begin(), ways.end(), [&](int way) { return go(way, at); });
+    } else if (x.kind == Cell::Kind::kLiteral) {
+      found = text_.substr(at).starts_with(x.text) && go(x.next[0], at + x.text.size());
+      if (found) way_.push_back({Element::Kind::kLiteral, x.text, {}, Capture::kNone, {}});
+    } else {
+      found = field(x, at);
+    }
+    if (!found) nowhere_.insert({c, at});
+    return found;
+  }
+
+  bool field(const Cell& x, size_t at) {
+    for (size_t length = 0; at + length <= text_.size() && length <= x.type.max; ++length) {
+      if (length > 0 && !x.is_nested() && !x.type.set.has(text_[at + length - 1])) return false;
+      if (length < x.type.min || (x.type.kind == Type::Kind::kAddress && !parse_address(text_.substr(at, length))))
+        continue;
+      if (!go(x.next[0], at + length)) continue;
+      way_.push_back({Element::Kind::kField, {}, x.type, x.capture, {}});
+      return true;
+    }
+    return false;
+  }
+
+  const Cells& cells_;
+  std::string_view text_;
+  Pattern way_;  // from its end
+  std::set<std::pair<int, size_t>> nowhere_;
+};
+
+// Literals side by side become one.
+Pattern joined(const Pattern& way) {
+  Pattern out;
+  for (const Element& e : way) {
+    if (e.kind == Element::Kind::kLiteral && e.text.empty()) continue;
+    if (e.kind == Element::Kind::kLiteral && !out.empty() && out.back().kind == Element::Kind::kLiteral)
+      out.back().text += e.text;
+    else
+      out.push_back(e);
+  }
+  return out;
+}
+
+// Where this literal stands, may that one stand too? (Empty: no literal.)
+bool may_stand_too(const std::string& text, const std::string& other, bool forward) {
+  if (text.empty() || other.empty()) return true;
+  return forward ? text.starts_with(other) || other.starts_with(text) : text.ends_with(other) || other.ends_with(text);
+}
+
+}  // namespace
+
+// Can a rule of a lower rank explain a line that goes this way? True where that is not easily seen.
+bool TreeBuilder::gives_way(const Pattern& way, int rank) const {
+  CellStates states(cells_, true);
+  for (uint32_t r = 0; r < patterns_.size(); ++r)
+    if (patterns_[r].rank < rank) states.enter(heads_[r]);
+  for (const Element& e : way) {
+    const bool nested = e.type.kind == Type::Kind::kPath || e.type.kind == Type::Kind::kQuoted;
+    if (e.kind == Element::Kind::kLiteral) {
+      for (const char byte : e.text) states.step(ByteSet::of({&byte, 1}));
+    } else {
+      states.repeat(nested ? ByteSet::all() : e.type.set, e.type.min == 0 || nested);
+    }
+  }
+  return states.at_end();
+}
+
+void TreeBuilder::lay_straight_ways() {
+  std::vector<Straight> all;
+  std::map<std::vector<std::pair<std::string, std::tuple<Type, Capture>>>, size_t> known;  // by shape: in `all`
+  for (rule_ = 0; rule_ < patterns_.size(); ++rule_) {
+    if (!out_.once_[rule_].empty()) continue;
+    for (std::string_view sample : patterns_[rule_].samples) {
+      const auto way = WayFinder(cells_, sample).from(heads_[rule_]);
+      if (!way) continue;
+      std::vector<std::pair<std::string, std::tuple<Type, Capture>>> shape;
+      for (const Element& e : joined(*way)) shape.push_back({e.text, {e.type, e.capture}});
+      const auto [it, added] = known.try_emplace(std::move(shape), all.size());
+      if (!added) {
+        if (it->second < all.size()) ++all[it->second].samples;
+        continue;
+      }
+      auto s = patterns_[rule_].rank > 0 && gives_way(*way, patterns_[rule_].rank) ? std::nullopt : straight(*way);
+      if (s)
+        all.push_back(std::move(*s));
+      else
+        it->second = SIZE_MAX;
+    }
+  }
+  choose_window(all);
+}
+
+// The steps of one way. Nothing where it can't be walked from the left and the right alone.
+auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
+  Straight s;
+  s.rule = rule_;
+  bool fixed = true;
+  const auto put = [&](Tree::Op op, uint32_t index) {
+    StraightStep step;
+    step.node.op = op;
+    step.node.index = index;
+    s.steps.push_back(std::move(step));
+  };
+  const auto field = [&](const Cell& x, bool forward) {
+    const auto back = cells_.give_back(x, x.next[0], forward);
+    if (!back) return false;
+    StraightStep step;
+    step.node.op = field_node({x.type, *back, x.capture}, forward, step.node);
+    s.steps.push_back(std::move(step));
+    fixed = fixed && x.type.fixed() && *back == 0;
+    if (fixed) s.known.append(x.type.min, '\0'), s.fixed.append(x.type.min, ' ');
+    return true;
+  };
+  bool forward = true;
+  int c = cells_.chain(rule_, joined(way),
+                       cells_.add({.kind = Cell::Kind::kEnd,
+                                   .text = {},
+                                   .type = {},
+                                   .next = {},
+                                   .rule = rule_,
+                                   .accept = add_accept({}, false)}));
+  for (;;) {
+    const Cell x = cells_[c];
+    switch (x.kind) {
+      case Cell::Kind::kLiteral:
+        s.steps.push_back({x.text, {}});
+        if (fixed) s.known += x.text, s.fixed.append(x.text.size(), 'x');
+        break;
+      case Cell::Kind::kField:
+        if (!field(x, forward)) return {};
+        break;
+      case Cell::Kind::kFree: {
+        put(Tree::Op::kFree, 0);
+        std::vector<Way> all;
+        Way w{{false, {}, x.type, x.capture}};
+        ways(x.next[0], w, all);
+        c = right_chain(all[0], rule_);
+        forward = fixed = false;
+        continue;
+      }
+      default:
+        put(Tree::Op::kAccept, x.accept);
+        s.steps.back().node.table = rule_;
+        s.steps.back().node.next = out_.kept_[rule_];
+        return s;
+    }
+    c = x.next[0];
+  }
+}
+
+void TreeBuilder::insert(std::vector<Trie>& level, std::span<const StraightStep> steps, const Straight& way) {
+  if (steps.empty()) return;
+  const uint32_t kept = out_.kept_[way.rule];
+  auto at = std::find_if(level.begin(), level.end(), [&](Trie& t) { return same_step(t, steps[0], kept); });
+  if (at == level.end()) at = level.insert(level.end(), Trie{steps[0], 0, 0, {}});
+  at->kept |= kept;
+  at->samples += way.samples;
+  insert(at->then, steps.subspan(1), way);
+}
+
+// Equal; or one keeps the field that the other passes over, and whoever passes over it keeps no such
+// fact elsewhere (accepting drops what a rule does not keep).
+bool TreeBuilder::same_step(Trie& known, const StraightStep& step, uint32_t kept) {
+  if (known.step == step) return true;
+  StraightStep as = step;
+  as.node.capture = known.step.node.capture;
+  const auto keeps = [](uint32_t all, Capture c) { return (all >> static_cast<unsigned>(c) & 1) != 0; };
+  if (!(known.step == as)) return false;
+  if (step.node.capture == Capture::kNone) return !keeps(kept, known.step.node.capture);
+  if (known.step.node.capture != Capture::kNone || keeps(known.kept, step.node.capture)) return false;
+  known.step = step;
+  return true;
+}
+
+// Lays the ways of one place; the first node is the next that is put.
+void TreeBuilder::lay(std::vector<Trie>& level, bool forward) {
+  // What samples show most often comes first: whichever way explains a message says the same.
+  std::stable_sort(level.begin(), level.end(), [](const Trie& a, const Trie& b) { return a.samples > b.samples; });
+  std::vector<size_t> places;
+  for (Trie& t : level) {
+    places.push_back(out_.straight_nodes_.size());
+    Tree::Node n = t.step.node;
+    Trie* last = &t;
+    const std::string& text = t.step.text;
+    if (!text.empty() && t.then.size() == 1 && t.then[0].step.text.empty()) {
+      last = &t.then[0];
+      n = last->step.node;
+    }
+    if (!text.empty()) set_literal(n, text, forward);
+    out_.straight_nodes_.push_back(n);
+    lay(last->then, forward && n.op != Tree::Op::kFree);
+  }
+  for (size_t i = 0; i + 1 < level.size(); ++i) {
+    Tree::Node& n = out_.straight_nodes_[places[i]];
+    n.other = static_cast<uint32_t>(places[i + 1]);
+    for (size_t j = i + 1; j < level.size() && n.beside == Tree::kNowhere; ++j)
+      if (may_stand_too(level[i].step.text, level[j].step.text, forward)) n.beside = static_cast<uint32_t>(places[j]);
+  }
+}
+
+// Where the eight bytes stand that tell the ways apart best.
+void TreeBuilder::choose_window(const std::vector<Straight>& all) {
+  constexpr size_t kWidth = 8, kFarthest = 56;
+  const auto window = [&](const Straight& s, size_t at) -> std::optional<uint64_t> {
+    uint64_t v;
+    if (s.fixed.size() < at + kWidth || s.fixed.find(' ', at) < at + kWidth) return {};
+    std::memcpy(&v, s.known.data() + at, kWidth);
+    return v;
+  };
+  size_t best = 0, best_cost = SIZE_MAX;
+  for (size_t at = 0; at <= kFarthest; ++at) {
+    std::map<uint64_t, size_t> count;
+    size_t cost = 0;
+    for (const Straight& s : all) {
+      const auto w = window(s, at);
+      cost += w ? count[*w]++ : all.size();
+    }
+    if (cost < best_cost) best = at, best_cost = cost;
+  }
+  Tree::Straights& out = out_.straights_;
+  out.ways = all.size();
+  uint32_t bits = 3;
+  while ((size_t{1} << bits) < all.size() * 2 && bits < 10) ++bits;
+  out.mask = ~uint64_t{0};
+  out.offset = static_cast<uint32_t>(best);
+  out.shift = 64 - bits;
+  out.least = static_cast<uint32_t>(best + kWidth);
+  std::vector<std::vector<Trie>> slots(size_t{1} << bits);
+  std::vector<Trie> open;
+  for (const Straight& s : all) {
+    const auto w = window(s, best);
+    insert(w ? slots[*w * Tree::kHash >> out.shift] : open, s.steps, s);
+  }
+  const auto put = [&](std::vector<Trie>& ways) {
+    const auto at = static_cast<uint32_t>(out_.straight_nodes_.size());
+    lay(ways, true);
+    return at;
+  };
+  if (!open.empty()) out.miss = put(open);
+  for (auto& ways : slots) out.slots.push_back(ways.empty() ? out.miss : put(ways));
+}
+
+}  // namespace mailward
