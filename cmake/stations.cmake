@@ -34,7 +34,7 @@ function(station name)
 endfunction()
 
 # platform_file(STATION FILE SWITCH with without LIBRARY): src/STATION/FILE_with.cc and LIBRARY when
-# the switch is on, src/STATION/FILE_without.cc when it is off.
+# the switch is on, src/STATION/FILE_without.cc when it is off. LIBRARY may be empty.
 function(platform_file name file switch with without library)
   set(folder ${CMAKE_SOURCE_DIR}/src/${name})
   if(${${switch}})

@@ -13,7 +13,6 @@ one() {  # one TARGET
   log=$build/$1.log
   name=$1
   set -- -max_total_time="$seconds" -timeout=10 -rss_limit_mb=2048 -print_final_stats=1 -artifact_prefix="$findings/" "$corpus"
-  [ ! -f "$here/$name.dict" ] || set -- "-dict=$here/$name.dict" "$@"
   if "$build/targets/$name" "$@" > "$log" 2>&1; then
     echo "ok      $name: $(sed -n 's/^stat::number_of_executed_units: *//p' "$log") runs, $(sed -n 's/.* cov: \([0-9]*\) .*/\1/p' "$log" | tail -n 1) places reached"
   else

@@ -1,6 +1,8 @@
 """What a person at a terminal, a pipe and a script see: usage, quiet, closed pipes, full disks, looks."""
 import contextlib
 import fcntl
+import gzip
+import json
 import os
 import pty
 import re
@@ -89,9 +91,24 @@ class Terminal(program.Case):
             self.assertEqual("\x1b[" in text, colored, (environment, option))
 
     def test_hint_is_not_given_when_quiet(self):
-        for more, there in (([], True), (["-q"], False)):
-            _, text, _ = on_terminal(["scan", *COMMON, *more, "-"], 100, {"TERM": "xterm"}, log())
+        good = self.path("mail.log", log())
+        for more, there in (([good], True), (["-q", good], False), (["-"], False)):  # a pipe can't be read again
+            _, text, _ = on_terminal(["scan", *COMMON, *more], 100, {"TERM": "xterm"}, log())
             self.assertEqual("mailward explain" in text, there)
+
+    def test_nothing_is_wider_than_a_narrow_screen(self):
+        good = self.path("mail.log", log())
+        for columns in (40, 45, 53, 61):
+            for words in (["scan", *COMMON, "-q", good], ["rules", "list"]):
+                _, text, _ = on_terminal(words, columns, {"TERM": "xterm", "LC_ALL": "C.UTF-8"}, b"")
+                for line in re.sub(r"\x1b\[[0-9]*m", "", text).splitlines():
+                    self.assertLessEqual(columns_of(line), columns, line)
+
+    def test_an_empty_log_is_called_so(self):
+        for name, said in ((self.path("empty.log", b""), "empty.log is empty."), ("-", "Standard input is empty.")):
+            done = program.run("scan", "--format", "table", name, data=b"", env={"COLUMNS": "400"})
+            self.assertIn(said, done.text)
+            self.assertNotIn("Not understood", done.text)
 
 
 class Pipes(program.Case):
@@ -136,12 +153,55 @@ class Pipes(program.Case):
         self.assertEqual(done.out, b"")
 
 
+    def test_every_format_says_why_there_is_nothing(self):
+        strange = self.path("strange.log", b"Mar  9 08:55:42 mail strange[7]: hello\n" * 3)
+        good = self.path("mail.log", log())
+        for form in ("table", "plain", "counts", "csv", "json", "ndjson"):
+            for file, more, said in ((strange, [], b"No line of it tells of a client"), (good, ["--since", "2027-01-01"], b"before --since"),
+                                     (good, ["--until", "2025-01-01"], b"not before --until"), (good, [], b"")):
+                done = program.run("scan", *COMMON, *more, "--format", form, file, env={"COLUMNS": "400"})
+                self.assertEqual(done.code, 0)
+                told, silent = (done.out, done.err) if form == "table" else (done.err, done.out)
+                self.assertIn(said, told, (form, more))
+                if said:
+                    self.assertNotIn(said, silent)
+                elif form != "table":
+                    self.assertEqual(done.err, b"")
+                self.assertEqual(program.run("scan", "-q", *COMMON, *more, "--format", form, file).err, b"")
+
+    def test_a_pipe_that_is_not_read_is_told(self):
+        text = f'[input]\nfiles = ["{self.path("mail.log", log())}"]\n'.encode()
+        words = ["scan", "--config", self.path("mailward.toml", text), *COMMON]
+        read, write = os.pipe()
+        os.write(write, log())
+        os.close(write)
+        for options, told in (({"stdin": read}, True), ({"data": log()}, True), ({"data": b""}, False), ({}, False)):
+            done = program.run(*words, **options)
+            self.assertEqual((done.code, len(done.lines)), (0, 7))
+            self.assertEqual(b"mailward scan -" in done.err, told, done.err)
+        self.assertNotIn(b"is not read", program.run(*words, "-", data=log()).err)
+        os.close(read)
+
+    def test_bytes_are_those_of_the_file(self):
+        entry = json.dumps({"__REALTIME_TIMESTAMP": "1741510542000000", "SYSLOG_IDENTIFIER": "sshd", "_PID": "7", "_UID": "0",
+                            "_SYSTEMD_UNIT": "ssh.service", "_TRANSPORT": "syslog", "MESSAGE": "Connection closed by 203.0.113.1 port 9"})
+        export = "__REALTIME_TIMESTAMP=1741510542000000\nSYSLOG_IDENTIFIER=sshd\nMESSAGE=hello\n\n"
+        docker = json.dumps({"log": "hello\n", "stream": "stdout", "time": "2026-03-09T08:55:42Z"})
+        for name, data in (("json", (entry + "\n") * 50), ("export", export * 50), ("docker", (docker + "\n") * 50), ("text", log(50).decode())):
+            for packed in (False, True):
+                plain = data.encode()
+                stored = gzip.compress(plain) if packed else plain
+                done = program.run("scan", *COMMON, "-q", "--format", "json", self.path(name + (".gz" if packed else ""), stored))
+                self.assertEqual(done.json["input"]["bytes"], len(stored), (name, packed))
+
+
 class Usage(program.Case):
     def test_wrong_usage_is_2_and_says_what_to_type(self):
         for arguments, said in ((["scna"], "did you mean scan?"), (["scan", "--limt", "3"], "did you mean --limit?"),
                                 (["scan", "--policy"], "--policy wants a value"), (["scan", "--format", "jsn"], "did you mean json?"),
                                 (["scan", "--limit", "-1"], "--limit wants a whole number"), (["scan", "--since", "yesterday"], "--since"),
-                                (["scan", "--color", "blue"], "auto"), (["scan", "--year", "26"], "--year wants"),
+                                (["scan", "--color", "alwys"], "--color can't be 'alwys' (did you mean always?); one of: auto"), (["version"], "mean --version?"),
+                                (["-V"], "mean --version?"), (["scan", "--ledger", "x"], "unknown option --ledger"), (["scan", "--year", "26"], "--year wants"),
                                 (["scan", "--timezone", "Europe/Berln"], "Berln"), (["scan", "--policy", "strickes"], "strikes"),
                                 (["scan", "--threads", "0"], "--threads wants"), (["scan", "--local-domain", "a@b"], "no domain"),
                                 (["explain"], "wants an address"), (["explain", "mail.log"], "is no address"), (["run"], "no command"),
@@ -166,6 +226,11 @@ class Usage(program.Case):
             for line in done.lines:
                 self.assertLessEqual(len(line), 80)
         self.assertRegex(program.run("--version").text, r"^mailward \d+\.\d+\.\d+\n$")
+
+    def test_help_offers_what_the_command_uses(self):
+        self.assertNotIn("--policy", program.run("events", "--help").text)
+        self.assertEqual(program.run("events", *COMMON, "-", data=log()).code, 0)  # the words for scan serve all the same
+        self.assertIn("explain [OPTION...] ADDRESS [FILE...]", program.run("explain", "--help").text)
 
     def test_options_may_stand_before_the_command_and_the_last_counts(self):
         done = program.run("--now", "2026-03-10", "--color", "never", "scan", "--limit", "100", "--limit", "0", "--policy", "tries",
@@ -203,7 +268,11 @@ class Configuration(program.Case):
             self.assertIn(said, done.err.decode())
 
     def test_sections_of_other_commands_are_accepted(self):
-        self.assertEqual(self.scan('[firewall]\nbackend = "none"\n[report]\npause = "7d"\n', *COMMON, "-").code, 0)
+        for text, said in (('[firewall]\nbackend = "none"\n[report]\npause = "7d"\n', b"not used by this version: [firewall], [report]"),
+                           ("[judge]\nbrake = 7\n", b"not used by this version: brake of [judge]")):
+            done = self.scan(text, *COMMON, "-")
+            self.assertEqual((done.code, done.err.count(said)), (0, 1), done.err)
+            self.assertEqual(self.scan(text, "-q", *COMMON, "-").err, b"")
 
     def test_a_file_that_is_not_there(self):
         self.assertEqual(program.run("scan", "--config", "/nonexistent.toml", "-").code, 1)

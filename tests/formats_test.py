@@ -1,4 +1,4 @@
-"""All formats of scan tell the same of the same log, in the shape that the contract promises."""
+"""All formats of scan tell the same of the same log, in the shape that docs/formats.md promises."""
 import csv
 import datetime
 import io

@@ -1,5 +1,5 @@
 """Input that is meant to do harm, and a world that is in a bad state: bounded memory, no crash, and
-what the contract says of exit status and output.
+what docs/formats.md says of exit status and output.
 """
 import bz2
 import csv

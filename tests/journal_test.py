@@ -65,8 +65,8 @@ CASES = {
 class Losses(unittest.TestCase):
     def told(self, *arguments, **how):
         """(does an event without an address of its own have one, how many losses were counted)"""
-        events = program.run("events", *arguments, **how)
-        report = program.run("scan", "--policy", "any", "--format", "json", *arguments, **how)
+        events = program.run("events", "-q", *arguments, **how)
+        report = program.run("scan", "-q", "--policy", "any", "--format", "json", *arguments, **how)
         for done in events, report:
             self.assertEqual((done.code, done.err), (0, b""))
         failed = [json.loads(line) for line in events.lines if '"auth_failed"' in line]

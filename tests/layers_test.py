@@ -37,6 +37,7 @@ class Layers(program.Case):
     def test_each_violation_is_refused(self):
         for name, files, words in (
                 ("downwards", {"src/base/text.h": '#include "log/record.h"\n'}, "src/log stands below"),
+                ("in a piece of a source", {"src/base/walk.inc": '#include "log/record.h"\n'}, "src/log stands below"),
                 ("sideways without USES", {"src/view/table.cc": '#include "log/record.h"\n'}, "does not say that it USES log"),
                 ("not from src on", {"src/log/record.h": '#include "record.h"\n'}, "is no file of src/"),
                 ("up and round", {"src/log/record.h": '#include "../base/text.h"\n'}, "is no file of src/"),

@@ -83,7 +83,7 @@ class Everything(program.Case):
             found = fish_options(text) if name.endswith(".fish") else options_in(text)
             with self.subTest(name):
                 self.assertEqual(self.options - found, set(), "missing")
-                foreign = {"-n", "-c", "-f", "-W", "-d", "-o", "-F", "-C", "-A", "-a", "-g", "-r", "-x", "-s", "-l", "-z"}  # the shells' own
+                foreign = {"-n", "-X", "-c", "-f", "-W", "-d", "-o", "-F", "-C", "-A", "-a", "-g", "-r", "-x", "-s", "-l", "-z"}  # the shells' own
                 self.assertEqual(found - self.options - foreign, set(), "not in --help")
                 for command, inside in self.commands.items():
                     for word in [command, *inside]:

@@ -45,7 +45,48 @@ def scan(folder):
     return program.run("scan", "--rules", folder, "--policy", "any", "--year", "2026", "--format", "plain", "-", data=LOG)
 
 
+def check(*arguments, **environment):
+    return program.run("rules", "check", *arguments, env=environment)
+
+
 class SiteRules(unittest.TestCase):
+    def test_check_refuses_whatever_a_scan_refuses(self):
+        for name in sorted(os.listdir(UNSOUND)):
+            with self.subTest(name):
+                path = os.path.join(UNSOUND, name)
+                done = check(path)
+                with open(path, encoding="utf-8") as file:
+                    sentence = file.readline().removeprefix("# expect: ").strip()
+                self.assertEqual(done.code, 1, done.out)
+                self.assertIn(sentence.split(";")[0], " ".join((done.text + done.err.decode()).split()))
+
+    def test_rules_of_a_folder_join_ours_as_for_a_scan(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copy(os.path.join(program.ROOT, "rules", "courier.toml"), folder)
+            for words in (["check"], ["test"], ["list"]):
+                done = program.run("rules", *words, "--rules", folder)
+                self.assertEqual((done.code, done.out), (1, b""))
+                self.assertIn(b"has a rule called", done.err)
+            self.assertEqual(scan(folder).code, 1)
+
+    def test_a_daemon_is_checked_by_its_name(self):
+        for words in ("check", "test"):
+            self.assertEqual(program.run("rules", words, "solid-pop3d").code, 0)
+            done = program.run("rules", words, "solid-pop3")
+            self.assertEqual(done.code, 2)
+            self.assertIn(b"did you mean solid-pop3d?", done.err)
+            self.assertEqual(program.run("rules", words, "./solid-pop3d").code, 1)  # a file, which is not there
+
+    def test_rules_that_cannot_be_compiled_end_a_scan_with_a_sentence(self):
+        with tempfile.TemporaryDirectory() as folder:
+            shutil.copytree(os.path.join(program.ROOT, "policy"), os.path.join(folder, "policy"))
+            os.mkdir(os.path.join(folder, "rules"))
+            shutil.copy(os.path.join(UNSOUND, "no-end.toml"), os.path.join(folder, "rules"))
+            for words in (["scan", "-"], ["events", "-"], ["explain", "192.0.2.1", "-"], ["rules", "test"]):
+                done = program.run(*words, data=LOG, env={"MAILWARD_DATA": folder})
+                self.assertEqual((done.code, done.out), (1, b""), words)
+                self.assertRegex(done.err, rb"^mailward: .*no-end\.toml:7: rule `x`: .*\n$")
+
     def test_a_sound_file_is_used(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "site.toml"), "w", encoding="utf-8") as out:

@@ -9,7 +9,7 @@
 # which holds for every domain, so that a wrong password for one's own domain is a hard strike too;
 # here it is the `&&` that was meant. And its soft strikes count bare names made of letters, digits
 # and dots only, so that nobody counts names such as www-data, nor those at a domain of one's own;
-# here every refused login that is no hard strike is a soft one, as in the contract.
+# here every refused login that is no hard strike is a soft one, as in the preset.
 #
 # Like the document's script it keeps each session id for ever: that is what memory is spent on.
 BEGIN { if (id == "") id = 6 }

@@ -6,15 +6,16 @@ _mailward() {
     current=${COMP_WORDS[COMP_CWORD]} previous=${COMP_WORDS[COMP_CWORD-1]} words=("${COMP_WORDS[@]}") cword=$COMP_CWORD
   }
   current=${words[cword]} previous=${words[cword-1]}
-  local common="--help -h --version --config --ledger --now --color --verbose -v --quiet -q"
-  local logs="--since --until --timezone --year --rules --threads --policy --limit --ban --local-domain --ignore --format"
+  local common="--help -h --version --config --now --color --verbose -v --quiet -q"
+  local logs="--since --until --timezone --year --rules --threads --format"
+  local judging="--policy --limit --ban --local-domain --ignore"
 
   # The command is the first word that is neither an option nor the value of one.
   local command="" action="" i word
   for ((i = 1; i < cword; i++)); do
     word=${words[i]}
     case $word in
-      --config | --ledger | --now | --color | --since | --until | --timezone | --year | --rules | --threads | --policy | --limit | --ban | \
+      --config | --now | --color | --since | --until | --timezone | --year | --rules | --threads | --policy | --limit | --ban | \
         --local-domain | --ignore | --format) ((i++)) ;;
       -*) ;;
       *) if [[ -z $command ]]; then command=$word; elif [[ -z $action ]]; then action=$word; fi ;;
@@ -33,13 +34,14 @@ _mailward() {
     --timezone)
       COMPREPLY=($(compgen -W "UTC $(cd /usr/share/zoneinfo 2> /dev/null && printf '%s ' [A-Z]*/*)" -- "$current")); return ;;
     --rules) COMPREPLY=($(compgen -d -- "$current")); return ;;
-    --config | --ledger | --ignore) COMPREPLY=($(compgen -f -- "$current")); return ;;
+    --config | --ignore) COMPREPLY=($(compgen -f -- "$current")); return ;;
     --now | --year | --threads | --limit | --ban | --local-domain) return ;;
   esac
 
   local options=$common
   case $command in
-    scan | events | explain) options+=" $logs" ;;
+    scan | explain) options+=" $logs $judging" ;;
+    events) options+=" $logs" ;;
     rules) [[ -n $action ]] && options+=" --rules" ;;
   esac
   if [[ $current == -* ]]; then
@@ -48,8 +50,16 @@ _mailward() {
     COMPREPLY=($(compgen -W "scan events explain rules help" -- "$current"))
   elif [[ $command == rules && -z $action ]]; then
     COMPREPLY=($(compgen -W "list check test" -- "$current"))
-  elif [[ $command == rules && $action == list ]]; then
-    COMPREPLY=($(compgen -W "$("${words[0]}" rules list 2> /dev/null | awk 'NR > 1 && NF == 0 { exit } NR > 1 { print $1 }')" -- "$current"))
+  elif [[ $command == rules ]]; then
+    local daemons
+    daemons=$("${words[0]}" rules list 2> /dev/null | awk 'NR > 1 && NF == 0 { exit } NR > 1 { print $1 }')
+    COMPREPLY=($(compgen -W "$daemons" -- "$current"))
+    [[ $action == list ]] && return
+    COMPREPLY+=($(compgen -f -X '!*.toml' -- "$current") $(compgen -d -- "$current"))
+    compopt -o filenames 2> /dev/null
+  elif [[ $command == help ]]; then
+    [[ -z $action ]] && COMPREPLY=($(compgen -W "scan events explain rules" -- "$current"))
+    [[ $action == rules ]] && COMPREPLY=($(compgen -W "list check test" -- "$current"))
   elif [[ $command == explain && -z $action ]]; then
     return  # an address
   else

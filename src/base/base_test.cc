@@ -240,12 +240,12 @@ TEST(EventKind, NamesAreReadBack) {
 
 TEST(DataDir, PrefersTheEnvironment) {
   ASSERT_EQ(setenv("MAILWARD_DATA", "/nowhere", 1), 0);
-  const auto found = find_data_dir("src");
-  ASSERT_TRUE(found);
-  EXPECT_EQ(*found, std::string(MAILWARD_SOURCE_DATA) + "/src");
+  EXPECT_FALSE(find_data_dir("src"));  // a folder that isn't there is not passed over
+  EXPECT_EQ(data_dirs_tried("src"), "/nowhere/src");
   ASSERT_EQ(setenv("MAILWARD_DATA", (std::string(MAILWARD_SOURCE_DATA) + "/src").c_str(), 1), 0);
   EXPECT_EQ(find_data_dir("base"), std::string(MAILWARD_SOURCE_DATA) + "/src/base");
   unsetenv("MAILWARD_DATA");
+  EXPECT_EQ(find_data_dir("src"), std::string(MAILWARD_SOURCE_DATA) + "/src");  // run where it was built
   EXPECT_FALSE(find_data_dir("no-such-folder"));
   EXPECT_THAT(data_dirs_tried("no-such-folder"), testing::HasSubstr("no-such-folder"));
 }

@@ -1,5 +1,7 @@
 #include "base/data_dir.h"
 
+#include <unistd.h>
+
 #include <cstdlib>
 #include <filesystem>
 #include <system_error>
@@ -16,16 +18,26 @@ fs::path program_path() {
   return fs::read_symlink("/proc/self/exe", ignored);
 }
 
+bool lies_in(const fs::path& path, const fs::path& tree) { return path.native().starts_with(tree.native() + '/'); }
+
+// Is it run where it was built? Only then is the source tree its own: a copy elsewhere must not take rules from a
+// folder that may be anybody's by now. Where the system doesn't tell, nobody is trusted with root's rules.
+bool runs_where_built(const fs::path& program) {
+  if (program.empty()) return ::geteuid() != 0;
+  return lies_in(program, MAILWARD_SOURCE_DATA) || lies_in(program, MAILWARD_BUILD_TREE);
+}
+
 std::vector<fs::path> candidates(std::string_view name) {
+  if (const char* folder = std::getenv("MAILWARD_DATA"); folder && *folder) return {fs::path(folder) / name};
   std::vector<fs::path> list;
-  if (const char* folder = std::getenv("MAILWARD_DATA"); folder && *folder) list.push_back(fs::path(folder) / name);
-  const fs::path source(MAILWARD_SOURCE_DATA);
+  const fs::path source = fs::path(MAILWARD_SOURCE_DATA) / name;
   const fs::path program = program_path();
+  const bool at_home = runs_where_built(program);
   // A program run from its build folder must not take the rules of an older one that is installed.
-  if (program.native().starts_with(source.native() + '/')) list.push_back(source / name);
+  if (at_home && !program.empty()) list.push_back(source);
   if (!program.empty()) list.push_back(program.parent_path().parent_path() / "share" / "mailward" / name);
   list.push_back(fs::path(MAILWARD_INSTALLED_DATA) / name);
-  list.push_back(source / name);
+  if (at_home && program.empty()) list.push_back(source);
   return list;
 }
 

@@ -8,9 +8,10 @@
 
 namespace mailward {
 
-// The folder `name` ("policy", "rules") of the program's data, the first that exists of:
-//   $MAILWARD_DATA/name, the source tree (where the program lies in it), ../share/mailward/name beside
-//   the program, the folder that it was configured to be installed to, the source tree.
+// The folder `name` ("policy", "rules") of the program's data. With $MAILWARD_DATA that folder's and no other; else
+// the first that exists of: the source tree, where the program lies in it or in its build folder;
+// ../share/mailward/name beside the program; the folder that it was configured to be installed to. Where the system
+// doesn't say where the program lies, the source tree comes last, and never for root.
 std::optional<std::string> find_data_dir(std::string_view name);
 
 // Where find_data_dir looked, for messages: "a, b".

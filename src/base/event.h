@@ -1,4 +1,4 @@
-// Events: what a log tells about one client, in the words of the contract (docs/events.md).
+// Events: what a log tells about one client, in the words of docs/events.md.
 // Grammar gives them their kind and facts, session their address, judge counts them, view prints
 // them. It stands in base because every station after the log speaks of it.
 #pragma once
@@ -48,7 +48,7 @@ struct EventKindInfo {
   Severity severity;
 };
 
-// Indexed by EventKind. Severity as in the contract's table of events.
+// Indexed by EventKind. Severity as in the table of docs/events.md.
 inline constexpr std::array<EventKindInfo, kEventKinds> kEventKindInfo{{
     {"none", Severity::kNeutral},
     {"connect", Severity::kNeutral},

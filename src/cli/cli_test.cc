@@ -29,7 +29,7 @@ TEST(Nearest, MeansWhatIsClose) {
   EXPECT_EQ(nearest(std::string(100000, 's'), known), "");
 }
 
-TEST(When, FormsOfTheContract) {
+TEST(When, FormsOfTheManual) {
   const Zone zone = *Zone::load("+01:00");
   const Instant now = *parse_rfc3339("2026-03-10T12:00:00Z");
   struct Row {

@@ -99,6 +99,9 @@ class Reader {
       const Key* key = find_key(section, name.str());
       if (!key) return unknown(name, section);
       if (auto read = take(*key, node); !read) return read;
+      if (section.empty() && (key->name == "firewall" || key->name == "report"))
+        config_.unused.push_back(fmt::format("[{}]", key->name));
+      if (key->name == "brake") config_.unused.emplace_back("brake of [judge]");
     }
     return {};
   }

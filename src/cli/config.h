@@ -1,4 +1,4 @@
-// The configuration file, mailward.toml (contract, section 6). All of it is optional. Every known key
+// The configuration file, mailward.toml (docs/configuration.md). All of it is optional. Every known key
 // stands in one table with its type and what it may be; what the table doesn't know, a wrong type or
 // an impossible value is refused with file, line, column, what was expected and the nearest known
 // key. A file that has sections for other commands serves those that don't use them.
@@ -24,6 +24,7 @@ struct Config {
   std::vector<std::string> local_domains;
   std::vector<std::string> ignore;  // addresses, networks, files
   uint64_t brake = 1000;
+  std::vector<std::string> unused;  // what is known and allowed, and no command of this version looks at
 };
 
 // `path` is for messages.

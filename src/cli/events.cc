@@ -10,6 +10,7 @@
 #include "cli/command.h"
 #include "cli/reading.h"
 #include "view/event_lines.h"
+#include "view/totals.h"
 
 namespace mailward {
 namespace {
@@ -39,7 +40,11 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
     if (out.trouble() != Output::Trouble::kNone)
       std::_Exit(finish_output(out, messages, kDone));  // nobody takes the rest
   });
-  return finish_output(out, messages, status_of(figures, inputs->logs));
+  const int status = finish_output(out, messages, status_of(figures, inputs->logs));
+  const std::string why =
+      why_nothing(input_report(figures, inputs->logs), settings->since, settings->until, local_time(settings->zone));
+  if (!why.empty()) messages.note(why);
+  return status;
 }
 
 }  // namespace
@@ -47,7 +52,7 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
 Body declare_events(CLI::App& app, GlobalOptions& globals) {
   auto options = std::make_shared<LogOptions>();
   declare_files(app, *options);
-  declare_log_options(app, *options, "ndjson: one JSON object a line");
+  declare_log_options(app, *options, "ndjson or json: one JSON object a line", Judged::kNo);
   return [&globals, options] { return status_or_end(events(globals, *options), globals.messages()); };
 }
 

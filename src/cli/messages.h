@@ -24,7 +24,7 @@ class Messages {
   bool quiet_, verbose_;
 };
 
-// Exit status (contract, section 1).
+// Exit status (docs/formats.md).
 inline constexpr int kDone = 0;
 inline constexpr int kFailed = 1;
 inline constexpr int kWrongUsage = 2;

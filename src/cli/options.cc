@@ -4,7 +4,12 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <utility>
+
+#include "base/text.h"
+#include "cli/nearest.h"
 
 namespace mailward {
 namespace {
@@ -33,6 +38,14 @@ CLI::Option* many(CLI::App& app, const char* name, std::vector<std::string>& val
       ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
 }
 
+// Empty: fine.
+std::string check_color(const std::string& text) {
+  static constexpr std::array<std::string_view, 3> kColors{"auto", "always", "never"};
+  if (std::find(kColors.begin(), kColors.end(), text) != kColors.end()) return "";
+  return fmt::format("--color can't be '{}'{}; one of: {}", for_terminal(text), did_you_mean(text, kColors),
+                     fmt::join(kColors, ", "));
+}
+
 }  // namespace
 
 ColorChoice GlobalOptions::color_choice() const {
@@ -45,10 +58,8 @@ void declare_globals(CLI::App& app, GlobalOptions& options) {
   app.set_help_flag("-h,--help", "this text")->group(kCommon);
   app.set_version_flag("--version", "mailward " MAILWARD_VERSION, "the version")->group(kCommon);
   one(app, "--config", options.config, "FILE", "configuration instead of mailward.toml", kCommon);
-  one(app, "--ledger", options.ledger, "FILE", "the memory of bans; looking at logs needs none", kCommon);
   one(app, "--now", options.now, "TIME", "take this instant for the present", kCommon);
-  one(app, "--color", options.color, "WHEN", "auto, always or never", kCommon)
-      ->check(CLI::IsMember({"auto", "always", "never"}));
+  one(app, "--color", options.color, "WHEN", "auto, always or never", kCommon)->check(check_color, "");
   app.add_flag("-v,--verbose", options.verbose, "say more on standard error")->group(kCommon);
   app.add_flag("-q,--quiet", options.quiet, "results and errors only")->group(kCommon);
 }
@@ -63,18 +74,19 @@ CLI::Option* declare_rules(CLI::App& app, std::vector<std::string>& rules) {
   return many(app, "--rules", rules, "DIR", "more rule files", kInput);
 }
 
-void declare_log_options(CLI::App& app, LogOptions& options, const std::string& formats) {
+void declare_log_options(CLI::App& app, LogOptions& options, const std::string& formats, Judged judged) {
+  const char* judging = judged == Judged::kYes ? kJudging : "";
   one(app, "--since", options.since, "WHEN", "from then on: 24h, 7d, 2026-03-09T08:00", kInput);
   one(app, "--until", options.until, "WHEN", "before then", kInput);
   one(app, "--timezone", options.timezone, "ZONE", "of stamps without one (Europe/Berlin)", kInput);
   one(app, "--year", options.year, "YYYY", "of the last line, where stamps have none", kInput);
   declare_rules(app, options.rules);
   one(app, "--threads", options.threads, "N", "default: all cores", kInput);
-  one(app, "--policy", options.policy, "NAME|FILE", "default, strikes, tries, any, or a file", kJudging);
-  one(app, "--limit", options.limit, "N", "instead of the policy's limits", kJudging);
-  one(app, "--ban", options.ban, "DURATION", "instead of the policy's bans", kJudging);
-  many(app, "--local-domain", options.local_domains, "DOMAIN", "a domain served here", kJudging);
-  many(app, "--ignore", options.ignore, "ADDRESS|NETWORK|FILE", "never an offender", kJudging);
+  one(app, "--policy", options.policy, "NAME|FILE", "default, strikes, tries, any, or a file", judging);
+  one(app, "--limit", options.limit, "N", "instead of the policy's limits", judging);
+  one(app, "--ban", options.ban, "DURATION", "instead of the policy's bans", judging);
+  many(app, "--local-domain", options.local_domains, "DOMAIN", "a domain served here", judging);
+  many(app, "--ignore", options.ignore, "ADDRESS|NETWORK|FILE", "never an offender", judging);
   one(app, "--format", options.format, "F", formats, kOutput);
 }
 

@@ -16,7 +16,7 @@ namespace mailward {
 
 // Common to all commands; may stand before or behind the command's name.
 struct GlobalOptions {
-  std::string config, ledger, now, color = "auto";
+  std::string config, now, color = "auto";
   int verbose = 0, quiet = 0;
 
   ColorChoice color_choice() const;
@@ -31,7 +31,10 @@ struct LogOptions {
 
 void declare_globals(CLI::App& app, GlobalOptions& options);
 // `formats` by comma, the default first as help shows it ("table, plain, …").
-void declare_log_options(CLI::App& app, LogOptions& options, const std::string& formats);
+// A command that doesn't judge takes the options about judging all the same, so that the words for scan serve
+// it, but doesn't offer them.
+enum class Judged { kYes, kNo };
+void declare_log_options(CLI::App& app, LogOptions& options, const std::string& formats, Judged judged = Judged::kYes);
 void declare_files(CLI::App& app, LogOptions& options);
 CLI::Option* declare_rules(CLI::App& app, std::vector<std::string>& rules);
 

@@ -1,6 +1,8 @@
 #include "cli/reading.h"
 
 #include <fmt/format.h>
+#include <sys/ioctl.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -50,6 +52,16 @@ void invite(const OpenedFiles& files, const Messages& messages) {
   if (typed && ::isatty(STDIN_FILENO) == 1) messages.note("reading standard input; end it with Ctrl-D");
 }
 
+// `… | mailward scan` reads this machine's log: whoever types it may have meant the pipe.
+void warn_of_unread_input(const Messages& messages) {
+  struct stat input{};
+  if (::fstat(STDIN_FILENO, &input) != 0) return;
+  int waiting = 0;
+  const bool pipe = S_ISFIFO(input.st_mode) && ::ioctl(STDIN_FILENO, FIONREAD, &waiting) == 0 && waiting > 0;
+  const bool file = S_ISREG(input.st_mode) && input.st_size > ::lseek(STDIN_FILENO, 0, SEEK_CUR);
+  if (pipe || file) messages.note("standard input is not read; to read it, name it: mailward scan -");
+}
+
 void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
   for (const LogSet& set : logs.sets) {
     for (const LogPart& part : set.parts) {
@@ -69,6 +81,7 @@ Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) 
   if (!locked) return failed(locked.error().message);
   messages.detail(*locked);
   invite(files, messages);
+  if (!settings.files_typed) warn_of_unread_input(messages);
   Inputs inputs{std::move(*grammar), arrange_logs(std::move(files))};
   for (const std::string& sentence : inputs.logs.trouble) messages.error(sentence);
   if (inputs.logs.sets.empty()) return failed("nothing could be read; name a mail log, or - for standard input");

@@ -45,7 +45,9 @@ std::string files_of(const Grammar& grammar, const std::string& daemon) {
 
 void write_finding(const std::string& files, const ProgramCheck& program, const Finding& finding, const Screen& screen,
                    Output& out) {
-  const auto place = [](const Rule& rule) { return fmt::format("{} (line {})", rule.name, rule.at_line); };
+  const auto place = [&](const Rule& rule) {
+    return fmt::format("{} ({}line {})", rule.name, rule.path == files ? "" : rule.path + " ", rule.at_line);
+  };
   std::string rules = place(*finding.first);
   if (finding.second && finding.second != finding.first) rules += " and " + place(*finding.second);
   const std::string title = fmt::format("{}: {}: {}", files, program.program, rules);
@@ -67,12 +69,15 @@ void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Out
     name_width = std::max(name_width, width_of(for_screen(file.daemon, 20, screen.charset)));
     versions_width = std::max(versions_width, width_of(for_screen(file.versions, 30, screen.charset)));
   }
+  // On a narrow screen the versions give way.
+  const bool versions_too = name_width + versions_width + 30 <= screen.width;
   const auto row = [&](const std::string& daemon, const std::string& versions, const std::string& lines,
                        const std::string& about) {
-    const std::string left = padded(daemon, name_width) + "  " + padded(versions, versions_width) + "  " + lines + "  ";
-    return left + for_screen(about, screen.width - std::min(screen.width - 10, width_of(left)), screen.charset);
+    const std::string middle = versions_too ? padded(versions, versions_width) + "  " : "";
+    const std::string left = padded(daemon, name_width) + "  " + middle + lines + "  ";
+    return left + for_screen(about, screen.width - std::min(screen.width, width_of(left)), screen.charset);
   };
-  out.text() += styled(row("DAEMON", "VERSIONS", "LINES", "ABOUT"), Style::kBold, screen) + '\n';
+  out.text() += styled(row("DAEMON", "VERSIONS", "RULES", "ABOUT"), Style::kBold, screen) + '\n';
   size_t lines = 0;
   for (const RuleFile& file : files) {
     out.text() += row(for_screen(file.daemon, 20, screen.charset), for_screen(file.versions, 30, screen.charset),
@@ -81,8 +86,11 @@ void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Out
     lines += file.rules.size();
   }
   const std::string daemon = files.empty() ? "DAEMON" : for_screen(files.front().daemon, 40, screen.charset);
-  out.text() += fmt::format("\n{} of {}. The lines of one: mailward rules list {}\n", counted(lines, "line"),
-                            counted(files.size(), "file"), daemon);
+  out.text() += '\n' +
+                wrapped(fmt::format("{} of {}. Those of one: mailward rules list {}", counted(lines, "rule"),
+                                    counted(files.size(), "daemon"), daemon),
+                        screen.width, "  ") +
+                '\n';
 }
 
 void write_daemon(const RuleFile& file, const Screen& screen, Output& out) {

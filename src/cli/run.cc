@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <clocale>
 #include <cstdio>
 #include <filesystem>
@@ -29,6 +30,8 @@ constexpr const char* kExamples =
     "\n"
     "`mailward COMMAND --help` tells its options; mailward(1) tells everything.";
 
+constexpr const char* kMeantVersion = " (did you mean --version?)";
+
 // "mailward rules check"
 std::string full_name(const CLI::App& app) {
   return app.get_parent() ? full_name(*app.get_parent()) + ' ' + app.get_name() : "mailward";
@@ -48,7 +51,8 @@ class HelpText : public CLI::Formatter {
     for (const CLI::Option* argument : app->get_options([](const CLI::Option* o) { return o->get_positional(); })) {
       const bool many = argument->get_expected_max() > 1;
       const std::string name = argument->get_name(true) + (many ? "..." : "");
-      words += argument->get_required() ? ' ' + name : " [" + name + ']';
+      // A list may be empty; one alone is what the command is about.
+      words += many ? " [" + name + ']' : ' ' + name;
     }
     return words + '\n';
   }
@@ -63,6 +67,8 @@ class HelpText : public CLI::Formatter {
 // CLI11's own words for a missing value speak of types and counts.
 std::string in_words(const CLI::ParseError& error) {
   const std::string text = error.what();
+  // What a check of ours says names the option itself.
+  if (error.get_name() == "ValidationError") return text.substr(std::min(text.find(": ") + 2, text.size()));
   if (error.get_name() != "ArgumentMismatch") return text;
   return fmt::format("{} wants a value", text.substr(0, text.find(':')));
 }
@@ -135,13 +141,16 @@ class CommandLine {
         for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
       }
       const std::vector<std::string_view> known(names.begin(), names.end());
-      return fmt::format("unknown option {}{}", shown, did_you_mean(word.substr(0, word.find('=')), known));
+      const bool version = word == "-V" || word == "-version";
+      return fmt::format("unknown option {}{}", shown,
+                         version ? kMeantVersion : did_you_mean(word.substr(0, word.find('=')), known));
     }
     std::vector<std::string_view> known;
     for (const CLI::App* sub : app.get_subcommands({})) known.push_back(sub->get_name());
     if (known.empty()) return fmt::format("{} takes no argument '{}'", full_name(app), shown);
     std::error_code ignored;
     const bool is_log = !app.get_parent() && std::filesystem::exists(word, ignored);
+    if (word == "version" && !is_log) return fmt::format("there is no command '{}'{}", shown, kMeantVersion);
     return fmt::format("there is no command '{}'{}", shown,
                        is_log ? " (to read that file: mailward scan " + shown + ")" : did_you_mean(word, known));
   }

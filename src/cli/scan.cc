@@ -2,6 +2,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <array>
 #include <memory>
 #include <utility>
@@ -41,12 +42,19 @@ Outcome<Format> choose_view(const std::string& typed, bool terminal) {
   return *std::find_if(kFormats.begin(), kFormats.end(), [&](const Format& format) { return format.name == *name; });
 }
 
-TableOptions table_options(const GlobalOptions& globals, const LogOptions& options, const Settings& settings) {
+bool is_pipe(const LogPart& part) { return part.name == "-" || (part.source && !part.source->rewindable()); }
+
+TableOptions table_options(const GlobalOptions& globals, const LogOptions& options, const Settings& settings,
+                           const OpenedLogs& logs) {
   TableOptions table;
   table.screen = screen_of(surroundings_of(STDOUT_FILENO), globals.color_choice());
   table.time = local_time(settings.zone);
   table.hints = globals.quiet == 0;
   table.same_input = same_words(globals, options, table.screen.charset);
+  table.since = settings.since;
+  table.until = settings.until;
+  for (const LogSet& set : logs.sets)
+    table.read_once = table.read_once || std::any_of(set.parts.begin(), set.parts.end(), is_pipe);
   return table;
 }
 
@@ -78,7 +86,7 @@ Outcome<int> scan(const GlobalOptions& globals, const LogOptions& options) {
   if (!settings) return std::unexpected(settings.error());
   auto inputs = open_inputs(*settings, messages);
   if (!inputs) return std::unexpected(inputs.error());
-  const TableOptions table = table_options(globals, options, *settings);
+  const TableOptions table = table_options(globals, options, *settings, inputs->logs);
   Judge judge = make_judge(*settings, *format);
 
   ReadOptions reading = read_options(*settings);
@@ -93,6 +101,10 @@ Outcome<int> scan(const GlobalOptions& globals, const LogOptions& options) {
   view->begin({input, settings->policies.name});
   judge.finish(input, [&](SourceReport&& source) { view->source(std::move(source)); });
   view->end();
+  // A table says it itself.
+  if (const std::string why = why_nothing(input, settings->since, settings->until, table.time);
+      !why.empty() && format->name != "table")
+    messages.note(why);
   return finish_output(out, messages, status_of(figures, inputs->logs));
 }
 

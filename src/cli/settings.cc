@@ -141,7 +141,8 @@ Outcome<void> take_ignored(const LogOptions& options, const Config& config, Sett
 }
 
 Outcome<void> take_files(const LogOptions& options, const Config& config, Settings& settings) {
-  settings.files = options.files.empty() ? config.files : options.files;
+  settings.files_typed = !options.files.empty();
+  settings.files = settings.files_typed ? options.files : config.files;
   if (!settings.files.empty()) return {};
   auto found = find_system_log();
   if (!found) return failed(found.error().message);
@@ -155,7 +156,8 @@ Outcome<std::vector<std::string>> rule_folders(const std::vector<std::string>& m
   std::vector<std::string> folders;
   auto own = find_data_dir("rules");
   if (!own)
-    return failed(fmt::format("the rules are missing; looked in {}. Install mailward again", data_dirs_tried("rules")));
+    return failed(fmt::format("the rules are missing; looked in {}. Install mailward again, or set MAILWARD_DATA",
+                              data_dirs_tried("rules")));
   folders.push_back(*own);
   std::error_code ignored;
   const std::string site = site_folder();
@@ -192,6 +194,9 @@ LocalTime local_time(const Zone& zone) {
 Outcome<Settings> settle(const GlobalOptions& globals, const LogOptions& options) {
   const auto config = find_config(globals.config);
   if (!config) return failed(config.error().message);
+  if (!config->unused.empty())
+    globals.messages().note(
+        fmt::format("{}: not used by this version: {}", config->path, fmt::join(config->unused, ", ")));
   Settings settings;
   auto zone = choose_zone(options.timezone, *config);
   if (!zone) return std::unexpected(zone.error());

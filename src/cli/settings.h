@@ -24,6 +24,7 @@ struct Settings {
   int year = 0;          // 0: to be found out
   unsigned threads = 0;  // 0: all cores
   std::vector<std::string> files;
+  bool files_typed = false;  // on the command line; else the configuration's, or this machine's log
   std::vector<std::string> rule_folders;
   std::vector<std::string> local_domains;
   IgnoreList ignore;

@@ -69,11 +69,19 @@ CheckReport check_rules(const Grammar& grammar, const std::vector<std::string>& 
     return only.empty() || std::find(only.begin(), only.end(), daemon) != only.end();
   };
   CheckReport report = check(grammar, is_wanted);
+  for (const auto& p : grammar.programs()) {
+    if (!is_wanted(p->daemon, {})) continue;
+    for (const auto& ready : {p->prepare(), p->prepare_nodes()}) {
+      const bool said = ready || std::any_of(report.complaints.begin(), report.complaints.end(),
+                                             [&](const std::string& c) { return c == ready.error().message; });
+      if (!said) report.complaints.push_back(ready.error().message);
+    }
+  }
   for (const auto& file : grammar.files()) {
     if (!is_wanted(file->daemon, {})) continue;
     for (const Rule& r : file->rules)
       if (r.samples.empty())
-        report.complaints.push_back(fmt::format("{}:{}: rule `{}` has no sample", file->path, r.at_line, r.name));
+        report.complaints.push_back(fmt::format("{}:{}: rule `{}` has no sample", r.path, r.at_line, r.name));
   }
   return report;
 }

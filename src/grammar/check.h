@@ -18,11 +18,11 @@ struct ProgramCheck {
 
 struct CheckReport {
   std::vector<ProgramCheck> programs;
-  std::vector<std::string> complaints;  // "rules/x.toml:12: rule `y` has no sample"
+  std::vector<std::string> complaints;  // "rules/x.toml:12: rule `y` has no sample", or can't be compiled
   bool sound() const;
 };
 
-// `only`: names of daemons; empty: all. Takes up to seconds.
+// `only`: names of daemons; empty: all. Makes the trees, too (Grammar::prepare_all). Takes up to seconds.
 CheckReport check_rules(const Grammar& grammar, const std::vector<std::string>& only = {});
 
 // The same, and the trees are made (Grammar::prepare_all), for those programs only of which `proven` (a grammar that

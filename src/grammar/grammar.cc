@@ -119,6 +119,15 @@ class Compiler {
   std::map<uint32_t, std::vector<std::string>> attempts_;
 };
 
+// Rules that can't be compiled, met when a log is read already: said once, whatever number of threads meets them.
+[[noreturn]] void end_with(const Error& error) {
+  static std::mutex only_one;
+  only_one.lock();
+  fmt::print(stderr, "mailward: {}\n", error.message);
+  std::fflush(stderr);
+  std::_Exit(1);
+}
+
 // A site's file for a daemon that is known adds programs, types, macros and rules to it.
 Result<void> merge(RuleFile& into, RuleFile&& from) {
   for (Program& p : from.programs)
@@ -150,16 +159,26 @@ Result<Grammar> Grammar::load(std::span<const std::string> folders) {
     for (const std::string& path : paths) {
       auto file = read_rule_file(path);
       if (!file) return std::unexpected(file.error());
-      const auto known =
-          std::find_if(files.begin(), files.end(), [&](const RuleFile& f) { return f.daemon == file->daemon; });
-      if (known == files.end()) {
-        files.push_back(std::move(*file));
-      } else if (auto ok = merge(*known, std::move(*file)); !ok) {
-        return std::unexpected(ok.error());
-      }
+      files.push_back(std::move(*file));
     }
   }
-  return compile(std::move(files));
+  auto joined = join(std::move(files));
+  if (!joined) return std::unexpected(joined.error());
+  return compile(std::move(*joined));
+}
+
+Result<std::vector<RuleFile>> Grammar::join(std::vector<RuleFile> files) {
+  std::vector<RuleFile> joined;
+  for (RuleFile& file : files) {
+    const auto known =
+        std::find_if(joined.begin(), joined.end(), [&](const RuleFile& f) { return f.daemon == file.daemon; });
+    if (known == joined.end()) {
+      joined.push_back(std::move(file));
+    } else if (auto ok = merge(*known, std::move(file)); !ok) {
+      return std::unexpected(ok.error());
+    }
+  }
+  return joined;
 }
 
 Result<Grammar> Grammar::compile(std::vector<RuleFile> files) {
@@ -192,7 +211,7 @@ Result<void> ProgramRules::prepare() {
     if (made)
       straight_ways_ = std::move(*made);
     else
-      trouble_ = fmt::format("rules of {}: program {}: {}", daemon, name, made.error().message);
+      trouble_ = trouble_of(made.error());
   });
   if (!trouble_.empty()) return fail(trouble_);
   return {};
@@ -204,18 +223,23 @@ Result<void> ProgramRules::prepare_nodes() const {
     if (made)
       nodes_ = std::move(*made);
     else
-      nodes_trouble_ = fmt::format("rules of {}: program {}: {}", daemon, name, made.error().message);
+      nodes_trouble_ = trouble_of(made.error());
     nodes_ready_.store(true, std::memory_order_release);
   });
   if (!nodes_trouble_.empty()) return fail(nodes_trouble_);
   return {};
 }
 
+// With the place of the rule that the sentence begins with: "rules/x.toml:12: rule `y`: …".
+std::string ProgramRules::trouble_of(const Error& error) const {
+  for (const RuleMeaning& m : meanings)
+    if (error.message.starts_with(fmt::format("rule `{}`:", m.rule->name)))
+      return fmt::format("{}:{}: {} (program {})", m.rule->path, m.rule->at_line, error.message, name);
+  return fmt::format("rules of {}: program {}: {}", daemon, name, error.message);
+}
+
 const RuleMeaning* ProgramRules::explain_first(const char* begin, const char* end, Match& m) const {
-  if (auto ok = prepare_nodes(); !ok) {
-    fmt::print(stderr, "mailward: {}\n", ok.error().message);
-    std::abort();
-  }
+  if (auto ok = prepare_nodes(); !ok) end_with(ok.error());
   return explain_by_nodes(begin, end, m);
 }
 
@@ -232,10 +256,7 @@ Grammar::Found Grammar::find(std::string_view program) const {
     std::string_view star;
     if (!glob_matches(n.glob, program, &star)) continue;
     for (ProgramRules* rules = n.rules; rules; rules = rules->also)
-      if (auto ok = rules->prepare(); !ok) {
-        fmt::print(stderr, "mailward: {}\n", ok.error().message);
-        std::abort();
-      }
+      if (auto ok = rules->prepare(); !ok) end_with(ok.error());
     return {n.rules, star.empty() ? std::string_view(n.rules->service) : star};
   }
   return {};

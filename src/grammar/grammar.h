@@ -56,7 +56,8 @@ struct ProgramRules {
   // Lays out the straight ways of the samples; explain() needs it. Any thread may call it, any number of times.
   Result<void> prepare();
   // Makes the nodes, too, which explain() else does at the first message that goes no straight way. A program
-  // whose rules can't be compiled ends the process there with a sentence: skipping it would hide attacks.
+  // whose rules can't be compiled ends the process there, with a sentence and status 1: skipping it would hide
+  // attacks.
   Result<void> prepare_nodes() const;
 
   // Which rule explains [begin, end)? Null: none. kMessagePadding bytes after `end` must be readable.
@@ -92,6 +93,7 @@ struct ProgramRules {
     return nodes_.match(begin, end, m) ? &meanings[m.rule] : nullptr;
   }
   const RuleMeaning* explain_first(const char* begin, const char* end, Match& m) const;
+  std::string trouble_of(const Error& error) const;
 
   Tree straight_ways_;
   mutable Tree nodes_;
@@ -108,6 +110,8 @@ class Grammar {
   // earlier file adds to it. Errors name file and line. What matching needs is made when a program's
   // name is first looked up: most logs hold a few programs only.
   static Result<Grammar> load(std::span<const std::string> folders);
+  // Its steps, for who has read the files: files of one daemon become one, the first of them.
+  static Result<std::vector<RuleFile>> join(std::vector<RuleFile> files);
   static Result<Grammar> compile(std::vector<RuleFile> files);
   // Makes all trees now, so that a rule that can't be compiled is told before anything is read.
   Result<void> prepare_all() const;
@@ -117,7 +121,7 @@ class Grammar {
     std::string_view service;             // into `program`, or into the rules
   };
   // By the name in a record's header. Not fast: remember the answer. A program whose rules can't be
-  // compiled ends the process with a sentence: its rule file is broken, and skipping it would hide attacks.
+  // compiled ends the process as explain() does.
   Found find(std::string_view program) const;
 
   const std::vector<std::unique_ptr<ProgramRules>>& programs() const { return programs_; }

@@ -169,6 +169,7 @@ class Reader {
     known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count",
               "unknown_user", "set", "fallback", "twice", "vis", "sample", "note"});
     Rule r;
+    r.path = out_.path;
     r.at_line = line_of(t);
     r.name = text(t, "name", true);
     for (const Rule& other : out_.rules)

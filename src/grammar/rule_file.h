@@ -50,6 +50,7 @@ struct Rule {
   uint32_t count = 1;
   std::map<std::string, std::string> constants;
   std::vector<Sample> samples;
+  std::string path;  // of its file
   int at_line = 0;
 };
 

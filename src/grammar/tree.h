@@ -28,7 +28,8 @@
 
 namespace mailward {
 
-// The walk compares and scans 32 bytes at a time: so many bytes after a message must be readable.
+// So many bytes after a message must be readable: the walk compares and scans 32 at a time, and may
+// look at those behind a field before it sees that the message is over.
 inline constexpr size_t kMessagePadding = 64;
 
 struct TextSpan {
@@ -77,20 +78,19 @@ class Tree {
 
   size_t nodes() const { return nodes_.size(); }
   size_t straight_ways() const { return straights_.ways; }
-  size_t bytes() const;
 
  private:
   friend class TreeBuilder;
   friend class plain::Walk;
   friend class wide::Walk;
 
-  // What is to be done at a node, after its literal.
+  // What is to be done at a node, after its literal. tree_walk.inc has tables in this order.
   enum class Op : uint8_t {
     kGo,        // nothing
     kDispatch,  // one of several literals
     kFork,      // more than one way that is no literal
     kHex16,     // sixteen hexadecimal digits
-    kClass,     // a class of any length that ends where its bytes end
+    kClass,     // a class that ends where its bytes end; `min` to `index` of them
     kAddress,   // an address, mostly a dotted quad
     kField,     // any other field
     kFree,      // on from the right end
@@ -100,12 +100,12 @@ class Tree {
   static constexpr uint32_t kNowhere = UINT32_MAX;
   static constexpr size_t kInline = 32;
   struct alignas(64) Node {
-    char text[kInline] = {};     // the literal: its first bytes (backwards: its last)
-    uint32_t length = 0;         // of the literal; 0: none
-    uint32_t rest = 0;           // of a longer one: where the bytes that are not in `text` stand in pool_
-    uint32_t next = kNowhere;    // kGo and fields; of a straight way's kAccept: the captures that are kept
-    uint32_t index = 0;          // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_
-    uint32_t table = 0;          // kClass: into rows_; of a straight way's kAccept: the rule
+    char text[kInline] = {};   // the literal: its first bytes (backwards: its last)
+    uint32_t length = 0;       // of the literal; 0: none
+    uint32_t rest = 0;         // of a longer one: where the bytes that are not in `text` stand in pool_
+    uint32_t next = kNowhere;  // kGo and fields; of a straight way's kAccept: the captures that are kept
+    uint32_t index = 0;  // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_; see kClass
+    uint32_t table = 0;  // kClass: into rows_; of a straight way's kAccept: the rule
     uint32_t other = kNowhere;   // the node to go to where the literal does not stand here
     uint32_t beside = kNowhere;  // into ways_: ways that are still possible where it does, but go on otherwise
     uint8_t min = 0;             // kClass
@@ -161,7 +161,6 @@ class Tree {
   // no rule of a lower rank could explain the message. Those
   // that samples show are tried before the tree is: which ones, eight bytes of the message tell.
   struct Straights {
-    uint64_t mask = 0;  // of the bytes
     uint32_t offset = 0;
     uint32_t shift = 0;
     uint32_t least = UINT32_MAX;

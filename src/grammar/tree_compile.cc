@@ -21,6 +21,7 @@ void TreeBuilder::build(Tree::Parts parts) {
         rule_, *patterns_[r].pattern,
         cells_.add({.kind = Cell::Kind::kEnd, .text = {}, .type = {}, .next = {}, .rule = r, .accept = accept})));
   }
+  if (heads_.empty()) return;  // a program without rules
   if (parts != Tree::Parts::kStraightWays) out_.root_ = place(build(heads_, true));
   if (parts != Tree::Parts::kNodes) lay_straight_ways();
 }
@@ -150,9 +151,10 @@ void TreeBuilder::field_ways(const std::vector<int>& fields, bool forward, std::
     for (int next : cells_.concrete(x.next)) {
       const auto back = cells_.give_back(x, next, forward);
       if (!back)
-        error(x.rule, fmt::format("the end of the field `{}` can't be told: what follows may begin with a byte that "
-                                  "the field itself may hold; use a literal that it can't hold, or {{…:free}}",
-                                  name_of(x.capture)));
+        error(x.rule, fmt::format("the end of {} can't be told: what follows may begin with a byte that the field "
+                                  "itself may hold; use a literal that it can't hold, or {{…:free}}",
+                                  x.capture == Capture::kNone ? "a field that is not kept"
+                                                              : fmt::format("the field `{}`", name_of(x.capture))));
       FieldNext& group = groups[{x.type, *back, x.capture}];
       group.next.push_back(next);
       group.origin.push_back(c);
@@ -190,8 +192,10 @@ Tree::Op TreeBuilder::field_node(const FieldGroup& g, bool forward, Tree::Node& 
   if (!forward) return Tree::Op::kField;
   if (is_class && g.type.fixed() && g.type.min == 16 && g.type.set == hex_) return Tree::Op::kHex16;
   // The commonest kind, and the cheapest.
-  if (is_class && g.type.max == kNoMaximum && g.back == 0 && g.type.min <= UINT8_MAX && !out_.classes_[n.table].mixed)
+  if (is_class && !g.type.fixed() && g.back == 0 && g.type.min <= UINT8_MAX && !out_.classes_[n.table].mixed) {
+    n.index = g.type.max;
     return Tree::Op::kClass;
+  }
   return g.type.kind == Type::Kind::kAddress && g.back == 0 ? Tree::Op::kAddress : Tree::Op::kField;
 }
 

@@ -13,7 +13,7 @@ namespace {
 
 // Middles are cut by trying; a client who fills a line with separators must not buy time with it.
 constexpr int kFuel = 4096;
-constexpr int kMaxSolutions = 4;
+constexpr int kMaxSolutions = 16;
 
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
 
@@ -61,8 +61,7 @@ inline bool is_hex16(const char* p) { return is_hex8(load8(p)) && is_hex8(load8(
 
 }  // namespace
 
-// A dotted quad that ends where no byte of an address follows: most addresses. Null: look closer. The
-// bytes behind `end` may be read, the end is checked last.
+// May an address go on with this byte?
 inline bool goes_on(char c) { return c == '.' || c == ':' || is_digit(c) || ((c | 0x20) >= 'a' && (c | 0x20) <= 'f'); }
 
 // From `p` to the left, as far as the class goes; not beyond `floor`.
@@ -80,6 +79,8 @@ inline const char* scan_field_class(const char* p, const char* end, const ClassR
   return scan_class(p, end, c);
 }
 
+// A dotted quad that ends where no byte of an address follows: most addresses. Null: look closer. The
+// bytes behind `end` may be read, the end is checked last.
 inline const char* read_ipv4(const char* p, const char* end, Address& out) {
   uint32_t value = 0;
   for (int part = 0;; ++part) {
@@ -238,13 +239,6 @@ bool Tree::match(const char* begin, const char* end, Match& m) const { return ma
 bool Tree::match_plain(const char* begin, const char* end, Match& m) const {
   plain::Walk walk(*this, begin, end, m);
   return walk.straight() || walk.run(root_);
-}
-
-size_t Tree::bytes() const {
-  return nodes_.size() * sizeof(Node) + dispatches_.size() * sizeof(Dispatch) + slots_.size() * sizeof(uint32_t) +
-         forks_.size() * sizeof(Fork) + ways_.size() * sizeof(Way) + fields_.size() * sizeof(FieldEdge) +
-         accepts_.size() * sizeof(Accept) + atoms_.size() * sizeof(Atom) +
-         classes_.size() * (sizeof(ClassTable) + sizeof(ClassRows)) + pool_.size();
 }
 
 }  // namespace mailward

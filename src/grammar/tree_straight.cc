@@ -258,15 +258,19 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
   out.ways = all.size();
   uint32_t bits = 3;
   while ((size_t{1} << bits) < all.size() * 2 && bits < 10) ++bits;
-  out.mask = ~uint64_t{0};
   out.offset = static_cast<uint32_t>(best);
   out.shift = 64 - bits;
   out.least = static_cast<uint32_t>(best + kWidth);
+  // A way whose bytes there are not certain may be meant whatever they are.
   std::vector<std::vector<Trie>> slots(size_t{1} << bits);
   std::vector<Trie> open;
+  for (const Straight& s : all)
+    if (const auto w = window(s, best)) insert(slots[*w * Tree::kHash >> out.shift], s.steps, s);
   for (const Straight& s : all) {
-    const auto w = window(s, best);
-    insert(w ? slots[*w * Tree::kHash >> out.shift] : open, s.steps, s);
+    if (window(s, best)) continue;
+    insert(open, s.steps, s);
+    for (auto& ways : slots)
+      if (!ways.empty()) insert(ways, s.steps, s);
   }
   const auto put = [&](std::vector<Trie>& ways) {
     const auto at = static_cast<uint32_t>(out_.straight_nodes_.size());

@@ -227,6 +227,14 @@ TEST(Tree, StraightWaysAreLaidOutOnlyWhereNoLowerRankCouldRead) {
             1U);
 }
 
+TEST(Tree, WithoutRulesKnowsNothing) {
+  const auto c = compile({});
+  ASSERT_TRUE(c);
+  std::string padded;
+  EXPECT_FALSE(match(*c, padded, "").matched);
+  EXPECT_FALSE(match(*c, padded, "connect").matched);
+}
+
 TEST(Tree, RefusesAFieldWithoutAnEnd) {
   for (const char* text : {"{user:word}{count}", "a {user:tls}x{address}", "{count}{user:free}", "\"{user:quoted}x",
                            "<{user:path}{count}"}) {
@@ -248,6 +256,19 @@ TEST(Tree, LeavesOutWhatIsNotUnique) {
   EXPECT_FALSE(g.m.has(Capture::kSender));
   EXPECT_FALSE(g.m.has(Capture::kRecipient));
   EXPECT_TRUE(g.m.has(Capture::kAddress));
+}
+
+// Sixteen ways to cut and more: they are not all looked at, so none is believed.
+TEST(Tree, KeepsNothingOfTooManyCuts) {
+  const auto c = compile({"from={address} a=<{sender:free}> b=<{recipient:free}> c=<{helo:free}>"});
+  std::string padded, line = "from=192.0.2.7 a=<x";
+  for (int i = 0; i < 20; ++i) line += "> b=<y";
+  line += "> c=<z>";
+  const Got g = match(*c, padded, line);
+  ASSERT_TRUE(g.matched);
+  EXPECT_TRUE(g.m.has(Capture::kAddress));
+  EXPECT_FALSE(g.m.has(Capture::kSender));
+  EXPECT_FALSE(g.m.has(Capture::kRecipient));
 }
 
 TEST(Tree, TextThatMustOccurOnce) {

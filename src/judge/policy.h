@@ -1,4 +1,4 @@
-// Policies: what makes an offender. Read from TOML files (contract, section 4; docs/policies.md);
+// Policies: what makes an offender. Read from TOML files (docs/policies.md);
 // nothing about a preset is compiled in. Values, immutable after reading, any thread.
 #pragma once
 

@@ -1,4 +1,4 @@
-// What a scan found: the document that every view prints (contract, section 2).
+// What a scan found: the document that every view prints (docs/formats.md).
 #pragma once
 
 #include <array>

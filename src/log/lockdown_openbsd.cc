@@ -1,5 +1,5 @@
-// OpenBSD: pledge(2) and unveil(2). Written from their manual pages; never compiled or run on the real
-// system by us, and not part of any build that we test.
+// OpenBSD: pledge(2) and unveil(2), where CMake builds for that system. Written from their manual pages; tried with
+// a compiler only (tests/platforms_test.py), never run.
 #include <fmt/format.h>
 #include <unistd.h>
 

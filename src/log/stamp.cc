@@ -70,7 +70,7 @@ void set_unix_time(int64_t seconds, int32_t micros, Stamp& out) {
 
 // 'Z', "+01:00", "+0100" at `at`, " +0100" with the blank; returns the place after it.
 size_t parse_offset(std::string_view t, size_t at, Stamp& out) {
-  if (has(t, at, 'Z')) {
+  if (has(t, at, 'Z') || has(t, at, 'z')) {
     out.has_offset = true;
     return at + 1;
   }

@@ -10,7 +10,8 @@
 namespace mailward {
 namespace {
 constexpr size_t kUnknown = SIZE_MAX;
-}
+constexpr size_t kMaxWriters = 65'536;
+}  // namespace
 
 void LineFigures::add(const LineFigures& other) {
   lines += other.lines;
@@ -23,10 +24,12 @@ void LineFigures::add(const LineFigures& other) {
 }
 
 inline void LineReader::read_line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) [[unlikely]]
+    return overlong_line();
   ++line_;
   ++figures_.lines;
   const std::string_view text(begin, static_cast<size_t>(end - begin));
-  Record r;
+  Record& r = record_;
   switch (header.read(text, r)) {
     case Took::kRecord:
       record(r, text, out);
@@ -71,7 +74,7 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
     if (r.note) *r.note = {rules, uint64_t{1} << 32 | host};
   }
   if (rules) {
-    if (rules->cut && continues(r, *rules)) return;
+    if (rules->cut && continues(r, host, *rules)) return;
     if (const RuleMeaning* meaning =
             ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
       if (!meaning->silent) tell(r, host, *rules, *meaning, match_, 1, raw, out);
@@ -91,18 +94,19 @@ void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
 
 // A logger that splits long records writes the rest as one that begins anywhere, in client text say:
 // such a record is no line. A part that was begun in the middle can't know; it is read again, in order.
-bool LineReader::continues(const Record& r, const ProgramRules& rules) {
-  size_t& last = last_length(rules);
+bool LineReader::continues(const Record& r, uint32_t host, const ProgramRules& rules) {
+  size_t& last = last_length(uint64_t{host} << 32 | hash_host(r.program));
   if (last == kUnknown && tracker_.ahead()) wants_previous_ = true;
   const bool rest = last != kUnknown && last >= rules.cut;
-  last = r.message.size();
+  // What looks like syslogd's own words ends no split record: it may be the rest, or stand before it.
+  if (classify(r).kind == Meta::Kind::kNone) last = r.message.size();
   return rest;
 }
 
-size_t& LineReader::last_length(const ProgramRules& rules) {
-  for (auto& [whose, length] : last_lengths_)
-    if (whose == &rules) return length;
-  return last_lengths_.emplace_back(&rules, kUnknown).second;
+size_t& LineReader::last_length(uint64_t writer) {
+  // Writers are hosts and programs of this log: a client can't make any.
+  if (last_lengths_.size() >= kMaxWriters) last_lengths_.clear();
+  return last_lengths_.try_emplace(writer, kUnknown).first->second;
 }
 
 void LineReader::tell(const Record& r, uint32_t host, const ProgramRules& rules, const RuleMeaning& meaning,

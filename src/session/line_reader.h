@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <utility>
 #include <vector>
 
@@ -62,7 +63,7 @@ class LineReader {
   void skip_to(uint64_t line, const LineReader& other) {
     line_ = line;
     has_previous_ = false;
-    for (const auto& [rules, length] : other.last_lengths_) last_length(*rules) = length;
+    for (const auto& [writer, length] : other.last_lengths_) last_length(writer) = length;
   }
   // A stream of records read on by so many lines, of which some had no header or were too long.
   void skip_lines(uint64_t lines, uint64_t no_header, uint64_t overlong) {
@@ -86,8 +87,8 @@ class LineReader {
     if (!has_time(figures_.first) || t < figures_.first) figures_.first = t;
     if (t > figures_.last) figures_.last = t;
   }
-  bool continues(const Record& record, const ProgramRules& rules);
-  size_t& last_length(const ProgramRules& rules);
+  bool continues(const Record& record, uint32_t host, const ProgramRules& rules);
+  size_t& last_length(uint64_t writer);
   void unexplained(const Record& record, uint32_t host, const ProgramRules* rules, std::string_view raw, Batch& out);
   void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat,
                std::string_view raw, Batch& out);
@@ -102,6 +103,7 @@ class LineReader {
   uint32_t file_ = 0;
   uint64_t line_ = 0;
   LineFigures figures_;
+  Record record_;  // of a line: each is filled in the same place
   Match match_;
   bool bare_ready_ = false;
   bool has_previous_ = false, wants_previous_ = false;
@@ -110,8 +112,8 @@ class LineReader {
   uint32_t previous_pid_ = 0;
   std::string_view previous_program_;
   std::string previous_text_;
-  // The length of the last message of each program whose logger splits long ones.
-  std::vector<std::pair<const ProgramRules*, size_t>> last_lengths_;
+  // The length of the last message of each writer (host and program) whose logger splits long ones.
+  std::unordered_map<uint64_t, size_t> last_lengths_;
   std::string scratch_;
 };
 

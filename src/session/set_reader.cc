@@ -61,6 +61,11 @@ struct SetReader::Feeder {
     wake.wait(lock, [this] { return filled > 0 || ended; });
     return filled > 0 ? &blocks[first] : nullptr;
   }
+  // Of the file, for the blocks so far.
+  uint64_t bytes() {
+    const std::lock_guard lock(mutex);
+    return consumed;
+  }
   void pop() {
     {
       std::lock_guard lock(mutex);
@@ -127,7 +132,8 @@ bool SetReader::next(Batch& out) {
   if (last_) idle_.push_back(std::move(last_));
   if (part_ >= set_.parts.size()) return false;
   if (!begun_) begin_part();
-  const bool more = records_                                     ? next_records(out)
+  const bool more = !records_ && !header_                        ? false  // could not be opened
+                    : records_                                   ? next_records(out)
                     : part().source && part().source->seekable() ? next_piece(out)
                                                                  : next_block(out);
   if (!more) end_part(out);
@@ -157,7 +163,9 @@ void SetReader::begin_part() {
 
 void SetReader::end_part(Batch& out) {
   if (header_) previous_ = header_->fold().previous();
-  if (part().source) bytes_ += part().source->seekable() ? 0 : part().source->consumed() - 0;
+  const bool in_pieces = header_ && part().source && part().source->seekable();
+  if (part().source && !in_pieces) bytes_ += part().source->consumed();
+  streamed_ = 0;
   feeder_.reset();
   header_.reset();
   records_.reset();
@@ -290,6 +298,7 @@ bool SetReader::next_block(Batch& out) {
       std::memcpy(buffer_.room(), block->data.get(), block->size);
       const size_t size = block->size;
       feeder_->pop();
+      streamed_ = feeder_->bytes();
       buffer_.filled(size, reader_, *header_, out);
       return true;
     }
@@ -297,6 +306,7 @@ bool SetReader::next_block(Batch& out) {
   } else {
     auto n = part().source->read({buffer_.room(), LineBuffer::kBlock});
     if (n && *n > 0) {
+      streamed_ = part().source->consumed();
       buffer_.filled(*n, reader_, *header_, out);
       return true;
     }
@@ -324,6 +334,7 @@ bool SetReader::next_records(Batch& out) {
     r.message = {scratch_.data(), raw.size()};
     reader_.record(r, r.message, out);
   }
+  if (part().source) streamed_ = part().source->consumed();
   return true;
 }
 

@@ -26,7 +26,8 @@ class SetReader {
   // The next events, if any yet, replace those of `out`. False at the end of the log.
   bool next(Batch& out);
 
-  uint64_t bytes_read() const { return bytes_; }
+  // Of the files, as they stand there; grows while a file is read.
+  uint64_t bytes_read() const { return bytes_ + streamed_; }
   const LineFigures& figures() const { return figures_; }
   const TrackerFigures& tracker_figures() const { return tracker_.figures(); }
   std::vector<std::string>& trouble() { return trouble_; }
@@ -68,7 +69,8 @@ class SetReader {
   std::deque<std::unique_ptr<Job>> jobs_;  // in order
   std::vector<std::unique_ptr<Job>> idle_;
   std::unique_ptr<Job> last_;  // its texts live until the next call
-  uint64_t bytes_ = 0;
+  uint64_t bytes_ = 0;         // of pieces, and of parts that are done
+  uint64_t streamed_ = 0;      // of a part that is read as a stream
   LineFigures figures_;
   std::vector<std::string> trouble_;
   std::string scratch_;

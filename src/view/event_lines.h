@@ -1,4 +1,4 @@
-// Events as JSON, one object a line (contract, section 3): fields in the contract's order, absent
+// Events as JSON, one object a line: the fields of docs/events.md in the order of that page, absent
 // facts left out, `time` in UTC with microseconds. Millions of lines pass here: by hand, no allocation
 // for a line. Remembers the last second's text; one writer for one output, one thread.
 #pragma once

@@ -42,7 +42,7 @@ Event full_event() {
   return event;
 }
 
-TEST(EventLines, HasTheContractsFieldsInItsOrder) {
+TEST(EventLines, HasTheFieldsOfTheDocsInTheirOrder) {
   EXPECT_EQ(line_of(full_event()),
             R"({"time": "2026-03-09T07:55:42.000007Z", "host": "mail", "program": "smtpd", "pid": 60467, )"
             R"("daemon": "opensmtpd", "session": "9a2bd95a086bc4b0", "event": "auth_failed", )"

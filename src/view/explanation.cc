@@ -31,7 +31,9 @@ class Words {
     verdict();
     if (explanation_.seen) {
       history();
-      for (const Verdict& each : explanation_.verdicts) policy(each);
+      for (const bool broken : {true, false})
+        for (const Verdict& each : explanation_.verdicts)
+          if (each.broken == broken) policy(each);
       sessions();
     }
     other_lines();

@@ -64,6 +64,14 @@ std::string json_of(const Explanation& explanation, const OtherLines& others = {
   return text;
 }
 
+TEST(Explanation, WhatWasBrokenComesFirst) {
+  Explanation x = sample_explanation();
+  const std::string text = words(x);
+  std::swap(x.verdicts[0], x.verdicts[1]);
+  EXPECT_EQ(words(x), text);
+  EXPECT_LT(text.find("strikes/foreign-login: broken"), text.find("strikes/no-tls: kept"));
+}
+
 TEST(Explanation, InWords) {
   EXPECT_EQ(words(sample_explanation()),
             "143.110.219.209 is an offender under the policy strikes: strikes/foreign-login,\n"

@@ -53,10 +53,10 @@ TEST(Counts, MostFirstHostileOnly) {
   EXPECT_EQ(counts_of(report), "8 192.0.2.10\n7 143.110.219.209\n1 192.0.2.9\n1 2001:db8::1\n");
 }
 
-TEST(Json, IsTheContractsDocument) {
+TEST(Json, IsTheDocumentOfTheDocs) {
   EXPECT_EQ(
       json_of(sample_report()),
-      R"({"input":   {"files": ["mail.log"], "bytes": 12345, "lines": 1000, "events": 42, "not_understood": 4, "first": "2026-03-09T07:55:42Z", "last": "2026-03-09T08:00:48Z"},
+      R"({"input": {"files": ["mail.log"], "bytes": 12345, "lines": 1000, "events": 42, "not_understood": 4, "first": "2026-03-09T07:55:42Z", "last": "2026-03-09T08:00:48Z"},
  "sources": [{"address": "143.110.219.209", "events": {"auth_failed": 7, "no_ptr": 2}, "users": {"admin": 1, "info@example.com": 6}, "first": "2026-03-09T07:55:42Z", "last": "2026-03-09T07:59:43Z", "offender": true, "policies": ["strikes/foreign-login", "strikes/guessing"], "networks": ["143.110.219.0/24"]},
              {"address": "192.0.2.9", "events": {"unknown_recipient": 1}, "users": {}, "first": "2026-03-09T07:55:42Z", "last": "2026-03-09T07:59:43Z", "offender": false, "policies": [], "networks": []},
              {"address": "2001:db8::7", "events": {"auth_ok": 5}, "users": {}, "first": "2026-03-09T07:55:42Z", "last": "2026-03-09T07:59:43Z", "offender": false, "policies": [], "networks": []}]}
@@ -65,7 +65,7 @@ TEST(Json, IsTheContractsDocument) {
 
 TEST(Json, EmptyReport) {
   EXPECT_EQ(json_of(Report()),
-            "{\"input\":   {\"files\": [], \"bytes\": 0, \"lines\": 0, \"events\": 0, \"not_understood\": 0},\n"
+            "{\"input\": {\"files\": [], \"bytes\": 0, \"lines\": 0, \"events\": 0, \"not_understood\": 0},\n"
             " \"sources\": []}\n");
 }
 

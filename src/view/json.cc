@@ -75,7 +75,7 @@ void append_source_json(std::string& out, const SourceReport& source) {
 }
 
 void JsonView::begin(const ReportHead& head) {
-  out_.text() += "{\"input\":   ";
+  out_.text() += "{\"input\": ";
   append_input(out_.text(), head.input);
   out_.text() += ",\n \"sources\": [";
 }

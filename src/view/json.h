@@ -1,4 +1,4 @@
-// The report as JSON (contract, section 2): one document, or one source a line. Written by hand into
+// The report as JSON (docs/formats.md): one document, or one source a line. Written by hand into
 // the output. UTF-8; times in UTC; what is absent is left out. Log text is escaped by base/text.h
 // (what is no UTF-8 is written \xff, as text).
 #pragma once

@@ -1,4 +1,4 @@
-// The two formats that other programs read line by line (contract, section 2).
+// The two formats that other programs read line by line (docs/formats.md).
 #pragma once
 
 #include <vector>

@@ -29,23 +29,35 @@ struct Row {
   std::string address, policy, first, last, activity;
 };
 
-// "auth_failed 87, dropped 3 +2": as many items as fit.
-std::string fitted(const std::vector<std::string>& items, size_t width) {
-  std::string out;
-  for (size_t i = 0; i < items.size(); ++i) {
-    const std::string rest = i + 1 < items.size() ? fmt::format(" +{}", items.size() - i - 1) : "";
-    const std::string next = out.empty() ? items[i] : out + ", " + items[i];
-    if (width_of(next) + rest.size() > width) {
-      const std::string left = fmt::format("{}+{}", out.empty() ? "" : " ", items.size() - i);
-      return width_of(out) + left.size() <= width ? out + left : out;
-    }
-    out = next;
+// What a cell may name: the first of so many items, and how many there are.
+struct Items {
+  std::vector<std::string> shown;
+  size_t count = 0;
+  std::string all() const { return fmt::format("{}", fmt::join(shown, ", ")); }
+};
+
+// "auth_failed 87, dropped 3 +2": as many items as fit, and the number of the others. `noun` says what the number
+// counts where no column's head does: "root 44 +31 names"; alone it is "31 names".
+std::string fitted(const Items& items, size_t width, std::string_view noun = "") {
+  const auto left_after = [&](size_t named) -> std::string {
+    const size_t left = items.count - named;
+    if (left == 0) return "";
+    const std::string what = noun.empty() ? "" : fmt::format(" {}{}", noun, left == 1 ? "" : "s");
+    return named > 0 ? fmt::format(" +{}{}", left, what) : fmt::format("{}{}{}", noun.empty() ? "+" : "", left, what);
+  };
+  std::string best = left_after(0), named;
+  if (best.size() > width) best.clear();
+  for (size_t i = 0; i < items.shown.size(); ++i) {
+    named += (i == 0 ? "" : ", ") + items.shown[i];
+    const std::string rest = left_after(i + 1);
+    if (width_of(named) > width) break;
+    if (width_of(named) + rest.size() <= width) best = named + rest;
   }
-  return out;
+  return best;
 }
 
 // Hostile kinds before weak before neutral ones, most first.
-std::vector<std::string> event_items(const SourceReport& source) {
+Items event_items(const SourceReport& source) {
   std::vector<EventKind> kinds;
   for (size_t i = 0; i < kEventKinds; ++i) {
     const auto kind = static_cast<EventKind>(i);
@@ -55,13 +67,14 @@ std::vector<std::string> event_items(const SourceReport& source) {
   std::stable_sort(kinds.begin(), kinds.end(), [&](EventKind a, EventKind b) {
     return severity_of(a) != severity_of(b) ? severity_of(a) > severity_of(b) : count(a) > count(b);
   });
-  std::vector<std::string> items;
-  for (EventKind kind : kinds) items.push_back(fmt::format("{} {}", name_of(kind), grouped(count(kind))));
+  Items items;
+  for (EventKind kind : kinds) items.shown.push_back(fmt::format("{} {}", name_of(kind), grouped(count(kind))));
+  items.count = kinds.size();
   return items;
 }
 
 // The names tried most often, with how often where that is more than once. A few: the rest is a number.
-std::vector<std::string> login_items(const SourceReport& source, Charset charset) {
+Items login_items(const SourceReport& source, Charset charset) {
   std::vector<const std::pair<std::string, uint64_t>*> users;
   users.reserve(source.users.size());
   for (const auto& user : source.users) users.push_back(&user);
@@ -70,29 +83,25 @@ std::vector<std::string> login_items(const SourceReport& source, Charset charset
   std::partial_sort(users.begin(), users.begin() + static_cast<long>(shown), users.end(), [](auto* a, auto* b) {
     return a->second != b->second ? a->second > b->second : a->first < b->first;
   });
-  std::vector<std::string> items;
-  items.reserve(users.size());
-  for (size_t i = 0; i < users.size(); ++i) {
-    if (i >= shown) {
-      items.emplace_back();  // never drawn: no line has room for so many
-      continue;
-    }
+  Items items;
+  items.count = users.size();
+  for (size_t i = 0; i < shown; ++i) {
     std::string item = login_for_screen(users[i]->first, kLongestLogin, charset);
     if (users[i]->second > 1) item += fmt::format(" {}", grouped(users[i]->second));
-    items.push_back(std::move(item));
+    items.shown.push_back(std::move(item));
   }
   return items;
 }
 
 // The policies' names; the preset's where the report is about another.
-std::string policy_cell(const SourceReport& source, const ReportHead& head, Charset charset) {
+std::string policy_cell(const SourceReport& source, const ReportHead& head, Charset charset, size_t columns) {
   if (source.policies.empty()) return "-";
   std::string_view name = source.policies.front();
   if (name.starts_with(head.policy) && name.substr(head.policy.size()).starts_with('/')) {
     name.remove_prefix(head.policy.size() + 1);
   }
   const std::string more = source.policies.size() > 1 ? fmt::format(" +{}", source.policies.size() - 1) : "";
-  return for_screen(name, kLongestPolicy - more.size(), charset) + more;
+  return for_screen(name, columns - more.size(), charset) + more;
 }
 
 // Draws what the view has collected.
@@ -116,11 +125,17 @@ class Table {
   }
 
  private:
+  size_t longest_policy() const {
+    const size_t beside = kShortAddress + kGap;
+    return std::clamp(screen_.width - std::min(screen_.width, beside), std::string_view("POLICY BROKEN").size(),
+                      kLongestPolicy);
+  }
+
   Row row_of(const SourceReport& source) const {
     Row row;
     row.source = &source;
     row.address = format_address(source.address);
-    row.policy = policy_cell(source, head_, screen_.charset);
+    row.policy = policy_cell(source, head_, screen_.charset, longest_policy());
     // "03-09 08:55", with the year where the log has several.
     const auto local = [&](Instant t) {
       return format_local(t, options_.time, 16).substr(has_time(t) ? year_from_ : 0);
@@ -142,12 +157,16 @@ class Table {
     for (const auto* list : {&offenders_, &others_}) {
       for (const SourceReport& source : *list) {
         address_width_ = std::max(address_width_, format_address(source.address).size());
-        policy_width_ = std::max(policy_width_, width_of(policy_cell(source, head_, screen_.charset)));
+        policy_width_ =
+            std::max(policy_width_, width_of(policy_cell(source, head_, screen_.charset, longest_policy())));
       }
     }
     // What gives way on a narrow screen: first the activity, then the address's column (a longer one
-    // gets a line to itself).
-    const size_t fixed = policy_width_ + kGap + (timed_ ? 2 * (time_width_ + kGap) : 0);
+    // gets a line to itself), then the times, the first one first.
+    times_ = timed_ ? 2 : 0;
+    const auto taken_with_times = [&] { return policy_width_ + kGap + times_ * (time_width_ + kGap); };
+    while (times_ > 0 && kShortAddress + taken_with_times() > screen_.width) --times_;
+    const size_t fixed = taken_with_times();
     const size_t one_line = fixed + (timed_ ? kActivityBuckets + kGap : 0) + address_width_ + kGap + kEventsAndLogins;
     one_line_ = screen_.width >= one_line;
     active_ = timed_ && (one_line_ || kShortAddress + kGap + fixed + kActivityBuckets <= screen_.width);
@@ -165,7 +184,7 @@ class Table {
     events_width_ = std::string_view("EVENTS").size();
     for (const auto* list : {&offenders_, &others_}) {
       for (const SourceReport& source : *list) {
-        events_width_ = std::max(events_width_, width_of(fmt::format("{}", fmt::join(event_items(source), ", "))));
+        events_width_ = std::max(events_width_, width_of(event_items(source).all()));
       }
     }
     events_width_ = std::min(events_width_, rest * 11 / 20);
@@ -187,7 +206,8 @@ class Table {
 
   void write_head(std::string_view title) {
     std::string head = padded(std::string(title), address_width_) + "  " + padded("POLICY BROKEN", policy_width_);
-    if (timed_) head += "  " + padded("FIRST SEEN", time_width_) + "  " + padded("LAST SEEN", time_width_);
+    if (times_ > 1) head += "  " + padded("FIRST SEEN", time_width_);
+    if (times_ > 0) head += "  " + padded("LAST SEEN", time_width_);
     if (active_) head += "  " + padded("ACTIVITY", kActivityBuckets);
     if (one_line_) head += "  " + padded("EVENTS", events_width_) + "  LOGINS TRIED";
     put(styled(for_screen(head.substr(0, head.find_last_not_of(' ') + 1), screen_.width, screen_.charset), Style::kBold,
@@ -210,12 +230,10 @@ class Table {
       column("", address_width_);
     }
     column(row.policy, policy_width_);
-    if (timed_) {
-      column(row.first, time_width_);
-      column(row.last, time_width_);
-    }
+    if (times_ > 1) column(row.first, time_width_);
+    if (times_ > 0) column(row.last, time_width_);
     if (active_) column(row.activity, kActivityBuckets, Style::kCaution);
-    const std::vector<std::string> logins = login_items(*row.source, screen_.charset);
+    const Items logins = login_items(*row.source, screen_.charset);
     if (one_line_) {
       column(fitted(event_items(*row.source), events_width_), events_width_);
       put(fitted(logins, logins_width_));
@@ -226,17 +244,21 @@ class Table {
     end_line();
   }
 
-  // "  auth_failed 87, dropped 3 · root 44, admin 12 +31"
-  void write_second_line(const std::vector<std::string>& events, const std::vector<std::string>& logins) {
+  // "  auth_failed 87, dropped 3 · root 44, admin 12 +31 names"
+  void write_second_line(const Items& events, const Items& logins) {
     const std::string_view between = screen_.charset == Charset::kUtf8 ? " · " : " | ";
     const size_t room = screen_.width - std::min(screen_.width, kIndent);
-    const size_t share = std::min(width_of(fmt::format("{}", fmt::join(logins, ", "))), room * 2 / 5);
-    const std::string told = fitted(events, logins.empty() ? room : room - share - 3);
+    const size_t share = std::min(width_of(logins.all()), room * 2 / 5);
+    // What happened first is told in any case.
+    const size_t least =
+        events.shown.empty() ? 0 : width_of(events.shown.front()) + std::string_view(" +12 kinds").size();
+    const size_t events_room = logins.count == 0 ? room : std::max(room - share - 3, std::min(room, least));
+    const std::string told = fitted(events, events_room, "kind");
     const size_t rest = room - std::min(room, width_of(told) + 3);
     put(std::string(kIndent, ' '));
     put(styled(told, Style::kDim, screen_));
-    if (logins.empty()) return;
-    const std::string names = fitted(logins, rest);
+    if (logins.count == 0) return;
+    const std::string names = fitted(logins, rest, "name");
     if (!names.empty()) put(styled(fmt::format("{}{}", between, names), Style::kDim, screen_));
   }
 
@@ -260,6 +282,7 @@ class Table {
   Output& out_;
   std::string line_;
   bool timed_ = false, active_ = false, one_line_ = false;
+  size_t times_ = 0;  // how many columns of time
   size_t year_from_ = 0;
   size_t address_width_ = kShortAddress, policy_width_ = 0, time_width_ = 0, events_width_ = 0, logins_width_ = 0;
 };

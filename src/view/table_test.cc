@@ -1,5 +1,6 @@
 #include "view/table.h"
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <random>
@@ -55,6 +56,55 @@ TEST(Table, OneLineASourceOnAWideScreen) {
       "TRIED\n"
       "143.110.219.209  foreign-login +1  03-09 07:55  03-09 07:59   ▁▂▃▄▅▆▇█      █  auth_failed 7, no_ptr 2  "
       "info@example.com 6, admin");
+}
+
+// The first sources' rows on a screen of so many columns, of a source that tried so many names.
+std::string rows(size_t width, size_t names) {
+  Report report = sample_report();
+  report.sources.resize(1);
+  report.sources[0].users.clear();
+  for (size_t i = 0; i < names; ++i) report.sources[0].users.emplace_back(fmt::format("name{:02}", i), 1);
+  const std::string text = table_of(report, options(width));
+  return text.substr(0, text.find("\n\n"));
+}
+
+TEST(Table, NamesThatAreNotShownAreCounted) {
+  EXPECT_TRUE(rows(400, 17).ends_with("name10, name11 +5")) << rows(400, 17);
+  EXPECT_TRUE(rows(400, 12).ends_with("name10, name11")) << rows(400, 12);
+  EXPECT_TRUE(rows(80, 17).ends_with(" +12 names")) << rows(80, 17);
+  EXPECT_TRUE(rows(400, 13).ends_with("name11 +1")) << rows(400, 13);
+  for (size_t width = 40; width <= 400; ++width)
+    for (const size_t names : {0, 1, 2, 13, 17}) {
+      EXPECT_EQ(rows(width, names).find(", ,"), std::string::npos) << rows(width, names);
+      EXPECT_LE(widest(rows(width, names)), width) << rows(width, names);
+    }
+}
+
+TEST(Table, WhatIsLeftOutOnANarrowScreenHasAName) {
+  const std::string text = rows(40, 17);
+  EXPECT_EQ(text.find("FIRST SEEN"), std::string::npos) << text;
+  EXPECT_NE(text.find("17 names"), std::string::npos) << text;
+}
+
+TEST(Table, ALogThatEndsBeforeTheTimeAskedForIsCalledSo) {
+  Report report = sample_report();
+  TableOptions how = options(400);
+  how.since = report.input.last;
+  EXPECT_EQ(table_of(report, how).find("asked for"), std::string::npos);
+  how.since += Duration{1};
+  EXPECT_NE(table_of(report, how).find("before --since"), std::string::npos);
+  how.since = kNoInstant;
+  how.until = report.input.first + Duration{1};
+  EXPECT_EQ(table_of(report, how).find("asked for"), std::string::npos);
+  how.until = report.input.first;
+  EXPECT_NE(table_of(report, how).find("not before --until"), std::string::npos);
+}
+
+TEST(Table, NoHintWhereNothingCanBeReadAgain) {
+  TableOptions how = options(400);
+  EXPECT_NE(table_of(sample_report(), how).find("mailward explain"), std::string::npos);
+  how.read_once = true;
+  EXPECT_EQ(table_of(sample_report(), how).find("mailward explain"), std::string::npos);
 }
 
 TEST(Table, AsciiHoldsNothingElse) {

@@ -23,11 +23,24 @@ std::string found(const ReportHead& head, const Totals& totals, Charset charset)
                      for_screen(head.policy, 60, charset));
 }
 
+std::string name_of_input(const InputReport& input, Charset charset) {
+  return input.files.front() == "-" ? "standard input" : for_screen(input.files.front(), 60, charset);
+}
+
+bool is_empty(const InputReport& input) { return input.lines == 0 && !input.files.empty(); }
+
+std::string emptiness(const InputReport& input, Charset charset) {
+  if (input.files.size() > 1) return fmt::format("All {} files are empty.", input.files.size());
+  std::string text = name_of_input(input, charset) + " is empty.";
+  if (input.files.front() == "-") text.front() = 'S';
+  return text;
+}
+
 std::string read(const InputReport& input, const LocalTime& time, Charset charset) {
   std::string text = fmt::format("{} in {} ({})", counted(input.events, "event"), counted(input.lines, "line"),
                                  format_bytes(input.bytes));
   if (input.files.size() == 1) {
-    text += " of " + for_screen(input.files.front(), 60, charset);
+    text += " of " + name_of_input(input, charset);
   } else {
     text += fmt::format(" of {}", counted(input.files.size(), "file"));
   }
@@ -55,11 +68,8 @@ std::string doubts(const InputReport& input) {
   return text;
 }
 
-std::string hint(const ReportHead& head, const Totals& totals, const TableOptions& options) {
-  if (head.input.lines > 0 && head.input.events == 0) {
-    return "Nothing here is from a daemon that has rules; `mailward rules list` names those that have.";
-  }
-  if (totals.worst.empty()) return "";
+std::string hint(const Totals& totals, const TableOptions& options) {
+  if (totals.worst.empty() || options.read_once) return "";
   const std::string words = options.same_input.empty() ? "" : ' ' + options.same_input;
   return fmt::format("{}: mailward explain {}{}", totals.offenders > 0 ? "Why" : "Why not",
                      format_address(totals.worst), words);
@@ -67,16 +77,30 @@ std::string hint(const ReportHead& head, const Totals& totals, const TableOption
 
 }  // namespace
 
+std::string why_nothing(const InputReport& input, Instant since, Instant until, const LocalTime& time) {
+  if (has_time(since) && has_time(input.last) && input.last < since)
+    return fmt::format("Nothing lies in the time asked for: the log ends at {}, before --since.",
+                       format_local(input.last, time, 16));
+  if (has_time(until) && has_time(input.first) && input.first >= until)
+    return fmt::format("Nothing lies in the time asked for: the log begins at {}, not before --until.",
+                       format_local(input.first, time, 16));
+  if (input.lines > 0 && input.events == 0 && input.ambiguous == 0)
+    return "No line of it tells of a client; `mailward rules list` names the daemons whose lines are known.";
+  return "";
+}
+
 void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out) {
   const Screen& screen = options.screen;
   const auto line = [&](const std::string& text, Style style) {
     if (!text.empty()) out.text() += styled(wrapped(text, screen.width, "  "), style, screen) + '\n';
   };
   line(found(head, totals, screen.charset), Style::kBold);
+  if (is_empty(head.input)) return line(emptiness(head.input, screen.charset), Style::kCaution);
   line(read(head.input, options.time, screen.charset), Style::kPlain);
   const bool much = head.input.not_understood * 20 > head.input.lines;
   line(doubts(head.input), much ? Style::kCaution : Style::kPlain);
-  if (options.hints) line(hint(head, totals, options), Style::kDim);
+  line(why_nothing(head.input, options.since, options.until, options.time), Style::kCaution);
+  if (options.hints) line(hint(totals, options), Style::kDim);
 }
 
 }  // namespace mailward

@@ -18,6 +18,8 @@ struct TableOptions {
   size_t offenders = 10'000;  // how many at most: more is nothing for eyes, and memory is bounded
   size_t others = 10;         // how many that are no offenders
   std::string same_input;     // for the hint: the words that name this input ("mail.log mail.log.1")
+  bool read_once = false;     // another command can't read this input again: a pipe
+  Instant since = kNoInstant, until = kNoInstant;  // what was asked for
 };
 
 struct Totals {
@@ -26,6 +28,9 @@ struct Totals {
   uint64_t others = 0;  // no offenders, but with a hostile or a weak event
   Address worst;        // the most hostile offender, else the most hostile of the others; empty(): nobody
 };
+
+// Why nothing came of a log that holds lines, in a sentence; empty: something may have.
+std::string why_nothing(const InputReport& input, Instant since, Instant until, const LocalTime& time);
 
 void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out);
 
