@@ -97,5 +97,20 @@ class Losses(unittest.TestCase):
                 self.assertEqual(self.told(f"journal:{folder}/123/3.journal"), (False, 0))
 
 
+class SplitRecords(unittest.TestCase):
+    """Courier's logger splits what is too long; journald takes the blanks off that made it too long."""
+
+    def told(self, data):
+        return [json.loads(line)["address"] for line in program.run("events", "-q", "-", data=data).lines]
+
+    def test_what_follows_a_trimmed_record_is_no_line(self):
+        rest = "LOGIN FAILED, user=x, ip=[::ffff:192.0.2.7], port=[4711]"
+        for trimmed, expected in ({}, ["192.0.2.7"]), ({"SYSLOG_RAW": "<22>imapd: LOGIN FAILED, user=a   "}, []):
+            writer = Writer().add("LOGIN FAILED, user=a", "imapd", **trimmed).add(rest, "imapd")
+            for form in "json", "export":
+                with self.subTest(f"{trimmed}, {form}"):
+                    self.assertEqual(self.told(getattr(writer, form)), expected)
+
+
 if __name__ == "__main__":
     unittest.main()

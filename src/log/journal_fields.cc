@@ -28,7 +28,8 @@ constexpr std::array<std::string_view, JournalFields::kCount> kNames = {"MESSAGE
                                                                         "_STREAM_ID",
                                                                         "__CURSOR",
                                                                         "__SEQNUM",
-                                                                        "__SEQNUM_ID"};
+                                                                        "__SEQNUM_ID",
+                                                                        "SYSLOG_RAW"};
 
 int64_t number(std::string_view text, int64_t otherwise) {
   int64_t v = 0;
@@ -161,6 +162,7 @@ JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
   origin_.unit = f.values[F::kUnit];
   origin_.command = f.values[F::kComm];
   origin_.transport = f.values[F::kTransport];
+  origin_.trimmed = f.present[F::kSyslogRaw];
   out.origin = &origin_;
   out.host = f.values[F::kHostname];
   out.program = f.present[F::kIdentifier] ? f.values[F::kIdentifier] : f.values[F::kComm];

@@ -60,6 +60,7 @@ struct JournalFields {
     kCursor,
     kSeqnum,
     kSeqnumId,
+    kSyslogRaw,
     kCount,
   };
   // The index of a field that is wanted; kCount: not wanted.

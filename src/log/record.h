@@ -26,6 +26,7 @@ struct Origin {
   std::string_view command;    // _COMM
   std::string_view transport;  // _TRANSPORT: "syslog", "journal", "stdout", "kernel", "audit"
   int64_t uid = -1;            // _UID; -1: not told
+  bool trimmed = false;        // SYSLOG_RAW is there: the message is not all that its writer sent
 };
 
 struct Record {

@@ -9,7 +9,7 @@
 
 namespace mailward {
 namespace {
-constexpr size_t kUnknown = SIZE_MAX;
+constexpr size_t kUnknown = SIZE_MAX, kTrimmed = SIZE_MAX - 1;
 constexpr size_t kMaxWriters = 65'536;
 }  // namespace
 
@@ -99,7 +99,11 @@ bool LineReader::continues(const Record& r, uint32_t host, const ProgramRules& r
   if (last == kUnknown && tracker_.ahead()) wants_previous_ = true;
   const bool rest = last != kUnknown && last >= rules.cut;
   // What looks like syslogd's own words ends no split record: it may be the rest, or stand before it.
-  if (classify(r).kind == Meta::Kind::kNone) last = r.message.size();
+  // Of what journald took away (blanks at the end) nobody knows how long it was.
+  if (r.origin && r.origin->trimmed)
+    last = kTrimmed;
+  else if (classify(r).kind == Meta::Kind::kNone)
+    last = r.message.size();
   return rest;
 }
 
