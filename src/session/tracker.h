@@ -31,8 +31,8 @@ struct LineContext {
   uint32_t repeat = 1;  // "message repeated N times"
   uint32_t host = 0;    // hash of the host's name (hash_host())
   bool cut = false;     // at a length at which loggers cut: what stands right of free text is not believed
-  std::string_view raw;
-  std::string_view service;
+  std::string_view raw{};
+  std::string_view service{};
 };
 
 struct TrackerOptions {
