@@ -30,6 +30,10 @@ function(station name)
     target_link_libraries(${name}_test PRIVATE mailward_${name} GTest::gtest GTest::gmock GTest::gtest_main)
     set_target_properties(${name}_test PROPERTIES INTERPROCEDURAL_OPTIMIZATION OFF)
     gtest_discover_tests(${name}_test TEST_PREFIX ${name}. NO_PRETTY_VALUES DISCOVERY_TIMEOUT 60)
+    if(name MATCHES "^(log|grammar|session)$")  # once more by the instructions that every processor has
+      add_test(NAME plain.${name} COMMAND ${name}_test --gtest_brief=1)
+      set_tests_properties(plain.${name} PROPERTIES TIMEOUT 600 ENVIRONMENT MAILWARD_PLAIN=1)
+    endif()
   endif()
 endfunction()
 

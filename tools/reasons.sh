@@ -5,3 +5,7 @@ if grep -rnE 'NOLINT' src fuzz bench --include='*.cc' --include='*.h' --include=
   echo 'a NOLINT without its check or its reason'
   exit 1
 fi
+if grep -rnE 'shellcheck disable=' .ci dev bench fuzz tests tools packaging | grep -vE 'shellcheck disable=[A-Z0-9,]+ +# .{8}' | grep -v '^tools/reasons.sh:'; then
+  echo 'a shellcheck without its reason'
+  exit 1
+fi

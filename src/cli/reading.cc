@@ -73,7 +73,8 @@ void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
 }  // namespace
 
 Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) {
-  auto grammar = Grammar::load(settings.rule_folders);
+  auto grammar = settings.rule_folders.size() == 1 ? Grammar::open(settings.rule_folders[0])
+                                                   : Grammar::load(settings.rule_folders);
   if (!grammar) return failed(grammar.error().message);
   if (auto sound = refuse_unsound_site_rules(settings, *grammar); !sound) return std::unexpected(sound.error());
   OpenedFiles files = open_files(settings.files);

@@ -135,7 +135,12 @@ Outcome<void> take_ignored(const LogOptions& options, const Config& config, Sett
   if (const std::string own = folder + "/ignore.txt"; !folder.empty() && std::filesystem::exists(own, ignored))
     entries.push_back(own);
   for (const std::string& entry : entries) {
-    if (auto added = settings.ignore.add(entry); !added) return failed(added.error().message);
+    auto added = settings.ignore.add(entry);
+    if (added) continue;
+    const bool typed = std::find(options.ignore.begin(), options.ignore.end(), entry) != options.ignore.end();
+    const std::string& sentence = added.error().message;
+    if (typed && !std::filesystem::exists(entry, ignored)) return wrong_usage(sentence);
+    return failed(sentence);
   }
   return {};
 }

@@ -7,6 +7,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <map>
+#include <mutex>
+#include <utility>
 
 #include "grammar/prove.h"
 
@@ -54,29 +56,72 @@ std::optional<Fact> fact_of(Capture c) {
   }
 }
 
-class Compiler {
- public:
-  Compiler(std::vector<std::unique_ptr<ProgramRules>>& programs) : programs_(programs) {}
+// Rules that can't be compiled, met when a log is read already: said once, whatever number of threads meets them.
+[[noreturn]] void end_with(const Error& error) {
+  static std::mutex only_one;
+  only_one.lock();
+  fmt::print(stderr, "mailward: {}\n", error.message);
+  std::fflush(stderr);
+  std::_Exit(1);
+}
 
-  Result<ProgramRules*> program(const RuleFile& file, const Program& p) {
+// A site's file for a daemon that is known adds programs, types, macros and rules to it.
+Result<void> merge(RuleFile& into, RuleFile&& from) {
+  for (Program& p : from.programs)
+    if (std::none_of(into.programs.begin(), into.programs.end(), [&](const Program& q) { return q.name == p.name; }))
+      into.programs.push_back(std::move(p));
+  for (Rule& r : from.rules) {
+    for (const Rule& other : into.rules)
+      if (other.name == r.name)
+        return fail(fmt::format("{}:{}: the daemon {} has a rule called `{}` already", from.path, r.at_line,
+                                into.daemon, r.name));
+    into.rules.push_back(std::move(r));
+  }
+  for (auto& n : from.negatives) into.negatives.push_back(std::move(n));
+  for (auto& s : from.stories) into.stories.push_back(std::move(s));
+  return {};
+}
+
+std::vector<std::string> rule_paths(const std::string& folder, std::error_code& trouble) {
+  std::vector<std::string> paths;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, trouble))
+    if (entry.path().extension() == ".toml") paths.push_back(entry.path().string());
+  std::sort(paths.begin(), paths.end());
+  return paths;
+}
+
+std::unexpected<Error> no_folder(const std::string& folder, const std::error_code& trouble) {
+  return fail(fmt::format("{}: no folder of rules can be read here: {}", folder, trouble.message()));
+}
+
+}  // namespace
+
+// What rules of several files share: numbers of groups, and of the classes of attempts in each.
+class Grammar::Compiler {
+ public:
+  // A program without rules yet.
+  std::unique_ptr<ProgramRules> program(const RuleFile& file, const Program& p) {
     auto out = std::make_unique<ProgramRules>();
     out->daemon = file.daemon;
     out->name = p.name;
     out->group = groups_.try_emplace(p.group, static_cast<uint32_t>(groups_.size() + 1)).first->second;
     out->service = p.service;
     out->cut = p.cut;
-    std::vector<const Rule*> rules;
-    for (const Rule& r : file.rules)
-      if (std::find(r.programs.begin(), r.programs.end(), p.name) != r.programs.end()) rules.push_back(&r);
-    for (const Rule* rule : rules) {
-      auto m = meaning(*rule, out->group, p.twice);
+    return out;
+  }
+
+  // Its rules. `file` and `p` must stay where they are. Any thread may call it.
+  Result<void> fill(ProgramRules& out, const RuleFile& file, const Program& p) {
+    const std::lock_guard only_one(mutex_);
+    for (const Rule& rule : file.rules) {
+      if (std::find(rule.programs.begin(), rule.programs.end(), p.name) == rule.programs.end()) continue;
+      auto m = meaning(rule, out.group, p.twice);
       if (!m) return fail(fmt::format("{}: {}", file.path, m.error().message));
-      out->meanings.push_back(std::move(*m));
-      TreePattern& pattern = out->patterns.emplace_back(&rule->pattern, rule->name, rank_of(*rule));
-      for (const Sample& s : rule->samples) pattern.samples.push_back(s.line);
+      out.meanings.push_back(std::move(*m));
+      TreePattern& pattern = out.patterns.emplace_back(&rule.pattern, rule.name, rank_of(rule));
+      for (const Sample& s : rule.samples) pattern.samples.push_back(s.line);
     }
-    programs_.push_back(std::move(out));
-    return programs_.back().get();
+    return {};
   }
 
  private:
@@ -114,48 +159,17 @@ class Compiler {
     return m;
   }
 
-  std::vector<std::unique_ptr<ProgramRules>>& programs_;
+  std::mutex mutex_;
   std::map<std::string, uint32_t> groups_;
   std::map<uint32_t, std::vector<std::string>> attempts_;
 };
 
-// Rules that can't be compiled, met when a log is read already: said once, whatever number of threads meets them.
-[[noreturn]] void end_with(const Error& error) {
-  static std::mutex only_one;
-  only_one.lock();
-  fmt::print(stderr, "mailward: {}\n", error.message);
-  std::fflush(stderr);
-  std::_Exit(1);
-}
-
-// A site's file for a daemon that is known adds programs, types, macros and rules to it.
-Result<void> merge(RuleFile& into, RuleFile&& from) {
-  for (Program& p : from.programs)
-    if (std::none_of(into.programs.begin(), into.programs.end(), [&](const Program& q) { return q.name == p.name; }))
-      into.programs.push_back(std::move(p));
-  for (Rule& r : from.rules) {
-    for (const Rule& other : into.rules)
-      if (other.name == r.name)
-        return fail(fmt::format("{}:{}: the daemon {} has a rule called `{}` already", from.path, r.at_line,
-                                into.daemon, r.name));
-    into.rules.push_back(std::move(r));
-  }
-  for (auto& n : from.negatives) into.negatives.push_back(std::move(n));
-  for (auto& s : from.stories) into.stories.push_back(std::move(s));
-  return {};
-}
-
-}  // namespace
-
 Result<Grammar> Grammar::load(std::span<const std::string> folders) {
   std::vector<RuleFile> files;
   for (const std::string& folder : folders) {
-    std::vector<std::string> paths;
     std::error_code trouble;
-    for (const auto& entry : std::filesystem::directory_iterator(folder, trouble))
-      if (entry.path().extension() == ".toml") paths.push_back(entry.path().string());
-    if (trouble) return fail(fmt::format("{}: no folder of rules can be read here: {}", folder, trouble.message()));
-    std::sort(paths.begin(), paths.end());
+    const std::vector<std::string> paths = rule_paths(folder, trouble);
+    if (trouble) return no_folder(folder, trouble);
     for (const std::string& path : paths) {
       auto file = read_rule_file(path);
       if (!file) return std::unexpected(file.error());
@@ -183,30 +197,91 @@ Result<std::vector<RuleFile>> Grammar::join(std::vector<RuleFile> files) {
 
 Result<Grammar> Grammar::compile(std::vector<RuleFile> files) {
   Grammar g;
-  Compiler compiler(g.programs_);
-  for (RuleFile& f : files) g.files_.push_back(std::make_unique<RuleFile>(std::move(f)));
-  for (const auto& file : g.files_)
-    for (const Program& p : file->programs) {
-      auto rules = compiler.program(*file, p);
-      if (!rules) return std::unexpected(rules.error());
-      for (const std::string& glob : p.match) {
-        const auto same =
-            std::find_if(g.names_.begin(), g.names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
-        ProgramRules* last = same == g.names_.end() ? *rules : same->rules;
-        while (last != *rules && last->also) last = last->also;
-        if (last != *rules) last->also = *rules;
-        g.names_.push_back({glob, *rules});
-      }
+  g.compiler_ = std::make_shared<Compiler>();
+  for (RuleFile& f : files) {
+    const size_t first = g.programs_.size();
+    RuleFile& file = *g.files_.emplace_back(std::make_unique<RuleFile>(std::move(f)));
+    g.add_programs(file);
+    for (size_t i = 0; i < file.programs.size(); ++i)
+      if (auto ok = g.compiler_->fill(*g.programs_[first + i], file, file.programs[i]); !ok)
+        return std::unexpected(ok.error());
+  }
+  g.sort_names();
+  return g;
+}
+
+Result<Grammar> Grammar::open(const std::string& folder) {
+  std::error_code trouble;
+  const std::vector<std::string> paths = rule_paths(folder, trouble);
+  if (trouble) return no_folder(folder, trouble);
+  Grammar g;
+  g.compiler_ = std::make_shared<Compiler>();
+  for (const std::string& path : paths) {
+    auto text = read_rule_text(path);
+    if (!text) return std::unexpected(text.error());
+    const size_t first_rule = text->find("\n[[rule]]");
+    auto head = parse_rule_file(std::string_view(*text).substr(0, first_rule), path);
+    if (!head) return std::unexpected(head.error());
+    // Programs are told before rules, and files of one daemon are joined, which takes all that is in them.
+    bool whole_needed = first_rule != std::string::npos && text->find("\n[[program]]", first_rule) != std::string::npos;
+    for (const auto& other : g.files_) whole_needed = whole_needed || other->daemon == head->daemon;
+    if (whole_needed) return load({&folder, 1});
+    // What stands behind the last rule is for tests.
+    text->resize(std::min({text->size(), text->find("\n[[negative]]", text->rfind("\n[[rule")),
+                           text->find("\n[[story]]", text->rfind("\n[[rule"))}));
+    const size_t first = g.programs_.size();
+    RuleFile* const file = g.files_.emplace_back(std::make_unique<RuleFile>(std::move(*head))).get();
+    g.add_programs(*file);
+    std::vector<ProgramRules*> programs;
+    for (size_t i = first; i < g.programs_.size(); ++i) programs.push_back(g.programs_[i].get());
+    const auto once = std::make_shared<std::once_flag>();
+    const auto outcome = std::make_shared<Result<void>>();
+    const auto all = std::make_shared<std::string>(std::move(*text));
+    for (ProgramRules* each : programs)
+      each->read_ = [=, compiler = g.compiler_.get()]() -> Result<void> {
+        std::call_once(*once, [&] {
+          auto read = parse_rule_file(std::exchange(*all, {}), file->path);
+          if (!read) {
+            *outcome = std::unexpected(read.error());
+            return;
+          }
+          *file = std::move(*read);
+          for (size_t i = 0; i < programs.size() && *outcome; ++i)
+            *outcome = compiler->fill(*programs[i], *file, file->programs[i]);
+        });
+        return *outcome;
+      };
+  }
+  g.sort_names();
+  return g;
+}
+
+void Grammar::add_programs(const RuleFile& file) {
+  for (const Program& p : file.programs) {
+    ProgramRules* const rules = programs_.emplace_back(compiler_->program(file, p)).get();
+    for (const std::string& glob : p.match) {
+      const auto same = std::find_if(names_.begin(), names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
+      ProgramRules* last = same == names_.end() ? rules : same->rules;
+      while (last != rules && last->also) last = last->also;
+      if (last != rules) last->also = rules;
+      names_.push_back({glob, rules});
     }
-  // An exact name comes before a pattern.
-  std::stable_sort(g.names_.begin(), g.names_.end(), [](const Pattern_& a, const Pattern_& b) {
+  }
+}
+
+// An exact name comes before a pattern.
+void Grammar::sort_names() {
+  std::stable_sort(names_.begin(), names_.end(), [](const Pattern_& a, const Pattern_& b) {
     return std::count(a.glob.begin(), a.glob.end(), '*') < std::count(b.glob.begin(), b.glob.end(), '*');
   });
-  return g;
 }
 
 Result<void> ProgramRules::prepare() {
   std::call_once(once_, [this] {
+    if (const Result<void> read = read_ ? read_() : Result<void>(); !read) {
+      trouble_ = read.error().message;
+      return;
+    }
     auto made = Tree::compile(patterns, Tree::Parts::kStraightWays);
     if (made)
       straight_ways_ = std::move(*made);

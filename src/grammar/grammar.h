@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <mutex>
 #include <span>
@@ -13,6 +14,7 @@
 #include <vector>
 
 #include "base/event.h"
+#include "base/inline.h"
 #include "base/result.h"
 #include "grammar/rule_file.h"
 #include "grammar/tree.h"
@@ -53,7 +55,8 @@ struct ProgramRules {
   std::vector<RuleMeaning> meanings;  // by Match::rule, as patterns
   ProgramRules* also = nullptr;       // of another daemon that writes under the same name (`imapd`: Courier, UW)
 
-  // Lays out the straight ways of the samples; explain() needs it. Any thread may call it, any number of times.
+  // Reads the rules, if their file was only opened, and lays out the straight ways of the samples; explain()
+  // needs it. Any thread may call it, any number of times.
   Result<void> prepare();
   // Makes the nodes, too, which explain() else does at the first message that goes no straight way. A program
   // whose rules can't be compiled ends the process there, with a sentence and status 1: skipping it would hide
@@ -62,7 +65,13 @@ struct ProgramRules {
 
   // Which rule explains [begin, end)? Null: none. kMessagePadding bytes after `end` must be readable.
   const RuleMeaning* explain(const char* begin, const char* end, Match& m) const {
-    if (straight_ways_.match(begin, end, m)) return &meanings[m.rule];
+    return explain(start(begin), begin, end, m);
+  }
+  // The same in two steps, for who has several messages at hand: where to start needs the messages only,
+  // so that the second step never waits for it.
+  uint32_t start(const char* begin) const { return straight_ways_.straight_start(begin); }
+  MAILWARD_INLINE const RuleMeaning* explain(uint32_t start, const char* begin, const char* end, Match& m) const {
+    if (straight_ways_.match_straight(start, begin, end, m)) return &meanings[m.rule];
     return nodes_ready_.load(std::memory_order_acquire) ? explain_by_nodes(begin, end, m)
                                                         : explain_first(begin, end, m);
   }
@@ -71,8 +80,12 @@ struct ProgramRules {
   // first that knows the line. `whose` becomes the rules that explained it. (rules check proves the
   // daemons of one name together.)
   static const RuleMeaning* explain(const ProgramRules*& whose, const char* begin, const char* end, Match& m) {
+    return explain(whose, whose->start(begin), begin, end, m);
+  }
+  MAILWARD_INLINE static const RuleMeaning* explain(const ProgramRules*& whose, uint32_t start, const char* begin,
+                                                    const char* end, Match& m) {
     const ProgramRules* at = whose;
-    const RuleMeaning* known = at->explain(begin, end, m);
+    const RuleMeaning* known = at->explain(start, begin, end, m);
     if (!at->also || (known && !known->silent)) return known;
     for (at = at->also; at; at = at->also)
       if (const RuleMeaning* found = at->explain(begin, end, m); found && !found->silent) {
@@ -95,6 +108,8 @@ struct ProgramRules {
   const RuleMeaning* explain_first(const char* begin, const char* end, Match& m) const;
   std::string trouble_of(const Error& error) const;
 
+  friend class Grammar;
+  std::function<Result<void>()> read_;  // fills patterns and meanings of all programs of the file; may be empty
   Tree straight_ways_;
   mutable Tree nodes_;
   mutable std::atomic<bool> nodes_ready_ = false;
@@ -110,6 +125,10 @@ class Grammar {
   // earlier file adds to it. Errors name file and line. What matching needs is made when a program's
   // name is first looked up: most logs hold a few programs only.
   static Result<Grammar> load(std::span<const std::string> folders);
+  // The same for rules that were checked before they were installed: of each file only what stands before
+  // its first rule is read now (and all bytes: no file is opened later), the rest when a log names one of
+  // its programs. What is wrong there ends the process then, with the same sentence.
+  static Result<Grammar> open(const std::string& folder);
   // Its steps, for who has read the files: files of one daemon become one, the first of them.
   static Result<std::vector<RuleFile>> join(std::vector<RuleFile> files);
   static Result<Grammar> compile(std::vector<RuleFile> files);
@@ -128,6 +147,7 @@ class Grammar {
   const std::vector<std::unique_ptr<RuleFile>>& files() const { return files_; }
 
  private:
+  class Compiler;
   struct Pattern_ {
     std::string glob;
     ProgramRules* rules;
@@ -135,6 +155,10 @@ class Grammar {
   std::vector<std::unique_ptr<RuleFile>> files_;
   std::vector<std::unique_ptr<ProgramRules>> programs_;
   std::vector<Pattern_> names_;
+  std::shared_ptr<Compiler> compiler_;
+
+  void add_programs(const RuleFile& file);
+  void sort_names();
 };
 
 }  // namespace mailward

@@ -4,6 +4,7 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
+#include <array>
 #include <fstream>
 #include <iterator>
 
@@ -336,12 +337,21 @@ Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path)
   return file;
 }
 
-Result<RuleFile> read_rule_file(const std::string& path) {
+Result<std::string> read_rule_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(fmt::format("{}: can't be read", path));
-  std::string text{std::istreambuf_iterator<char>(in), {}};
+  std::string text;
+  std::array<char, 1 << 16> block;
+  while (text.size() <= kMaxFile && (in.read(block.data(), block.size()) || in.gcount() > 0))
+    text.append(block.data(), static_cast<size_t>(in.gcount()));
   if (text.size() > kMaxFile) return fail(fmt::format("{}: larger than 8 MiB; that is no rule file", path));
-  return parse_rule_file(text, path);
+  return text;
+}
+
+Result<RuleFile> read_rule_file(const std::string& path) {
+  const auto text = read_rule_text(path);
+  if (!text) return std::unexpected(text.error());
+  return parse_rule_file(*text, path);
 }
 
 }  // namespace mailward

@@ -88,5 +88,7 @@ struct RuleFile {
 // Errors: "rules/x.toml:12:3: …". `path` is only used in messages.
 Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path);
 Result<RuleFile> read_rule_file(const std::string& path);
+// The bytes of a rule file.
+Result<std::string> read_rule_text(const std::string& path);
 
 }  // namespace mailward

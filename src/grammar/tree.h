@@ -22,6 +22,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/bytes.h"
 #include "base/result.h"
 #include "grammar/class_scan.h"
 #include "grammar/pattern.h"
@@ -73,7 +74,11 @@ class Tree {
 
   // True and `m` filled (but for spans that are not present) when a rule explains [begin, end).
   bool match(const char* begin, const char* end, Match& m) const;
-  // The same by instructions that every processor has; for tests.
+  // The straight ways alone, in two steps: where a message begins, which reads eight bytes of it
+  // somewhere within kMessagePadding of `begin`; and the walk from there.
+  uint32_t straight_start(const char* begin) const;
+  bool match_straight(uint32_t start, const char* begin, const char* end, Match& m) const;
+  // match() by instructions that every processor has; for tests.
   bool match_plain(const char* begin, const char* end, Match& m) const;
 
   size_t nodes() const { return nodes_.size(); }
@@ -90,26 +95,29 @@ class Tree {
     kDispatch,  // one of several literals
     kFork,      // more than one way that is no literal
     kHex16,     // sixteen hexadecimal digits
-    kClass,     // a class that ends where its bytes end; `min` to `index` of them
+    kClass,     // a class that ends where its bytes end; `min` of them and at most `index` more
     kAddress,   // an address, mostly a dotted quad
     kField,     // any other field
     kFree,      // on from the right end
     kAccept,
     kLiteral,  // in Node::enter only
   };
+  // Node::enter of a straight way: an Op, kLiteral, or, where a short literal stands alone, that and the
+  // Op; and two that stand for more than one way.
+  static constexpr uint8_t kThenGo = 10, kThenHex16 = 11, kAcceptOrOther = 17, kSwitch = 18, kStraightSteps = 19;
   static constexpr uint32_t kNowhere = UINT32_MAX;
   static constexpr size_t kInline = 32;
   struct alignas(64) Node {
     char text[kInline] = {};   // the literal: its first bytes (backwards: its last)
     uint32_t length = 0;       // of the literal; 0: none
     uint32_t rest = 0;         // of a longer one: where the bytes that are not in `text` stand in pool_
-    uint32_t next = kNowhere;  // kGo and fields; of a straight way's kAccept: the captures that are kept
+    uint32_t next = kNowhere;  // kGo and fields; of a straight way's kAccept: the captures that are present
     uint32_t index = 0;  // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_; see kClass
     uint32_t table = 0;  // kClass: into rows_; of a straight way's kAccept: the rule
     uint32_t other = kNowhere;   // the node to go to where the literal does not stand here
     uint32_t beside = kNowhere;  // into ways_: ways that are still possible where it does, but go on otherwise
     uint8_t min = 0;             // kClass
-    uint8_t enter = 0;           // `op`, or kLiteral: there is a literal to look at first
+    uint8_t enter = 0;           // `op`, or kLiteral: there is a literal to look at first (see also kThenGo)
     Op op = Op::kGo;
     Capture capture = Capture::kNone;
   };
@@ -157,21 +165,25 @@ class Tree {
   static constexpr uint64_t kHash = 0x9e3779b97f4a7c15ULL;
   static constexpr size_t kMaxChoices = 64;  // forks on one path, seen to by compile()
 
+  struct Switch {
+    std::array<uint32_t, 256> to;  // by a byte: the node
+  };
+
   // Straight ways: one way through one rule, without alternatives, node after node: only ways on which
   // no rule of a lower rank could explain the message. Those
   // that samples show are tried before the tree is: which ones, eight bytes of the message tell.
   struct Straights {
     uint32_t offset = 0;
-    uint32_t shift = 0;
-    uint32_t least = UINT32_MAX;
-    std::vector<uint32_t> slots;  // into straight_nodes_
-    uint32_t miss = kNowhere;     // where the slot is empty or the message too short
-    size_t ways = 0;              // how many there are
+    uint32_t shift = 63;                              // 64 - bits
+    std::vector<uint32_t> slots{kNowhere, kNowhere};  // into straight_nodes_; a message that is too short finds any
+    uint32_t open = kNowhere;                         // ways that those bytes do not tell: tried when the others fail
+    size_t ways = 0;                                  // how many there are
   };
 
   uint32_t root_ = kNowhere;
   Straights straights_;
   std::vector<Node> straight_nodes_;
+  std::vector<Switch> switches_;
   std::vector<Node> nodes_;
   std::vector<Dispatch> dispatches_;
   std::vector<uint32_t> slots_;
@@ -187,5 +199,9 @@ class Tree {
   std::string pool_;                                 // ends of long literals
   std::vector<std::unique_ptr<std::string>> text_;
 };
+
+inline uint32_t Tree::straight_start(const char* begin) const {
+  return straights_.slots[load8(begin + straights_.offset) * kHash >> straights_.shift];
+}
 
 }  // namespace mailward

@@ -128,11 +128,15 @@ class TreeBuilder {
     std::vector<Trie> then;
   };
   void lay_straight_ways();
-  bool gives_way(const Pattern& way, int rank) const;
+  bool gives_way(const Pattern& way, const CellStates& begin) const;
   std::optional<Straight> straight(const Pattern& way);
   void insert(std::vector<Trie>& level, std::span<const StraightStep> steps, const Straight& way);
   static bool same_step(Trie& known, const StraightStep& step, uint32_t kept);
-  void lay(std::vector<Trie>& level, bool forward);
+  static bool ends(const Trie& t);
+  static void gather(std::vector<Trie>& level);
+  void lay(std::vector<Trie>& level, bool forward, uint32_t captures);
+  static constexpr size_t kFewestSwitched = 3;
+  size_t lay_switch(std::span<const Trie> literals, std::span<const size_t> places, size_t node);
   void choose_window(const std::vector<Straight>& all);
 
   const ByteSet hex_ = builtin_types().at("hex").type.set;

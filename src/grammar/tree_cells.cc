@@ -1,7 +1,9 @@
 #include "grammar/tree_cells.h"
 
 #include <algorithm>
+#include <bit>
 #include <functional>
+#include <utility>
 
 namespace mailward {
 
@@ -114,14 +116,36 @@ std::optional<uint16_t> Cells::give_back(const Cell& field, int next, bool forwa
 
 // ---------------------------------------------------------------- all places at once
 
-// Adds a place; false where it is known.
 bool CellStates::Set::insert(int c, size_t read) {
+  constexpr size_t kShort = 16;
   const uint64_t place = static_cast<uint64_t>(c) << 32 | read;
-  if (list.size() >= 16 && known.empty()) known.insert(list.begin(), list.end());
-  const bool added =
-      known.empty() ? std::find(list.begin(), list.end(), place) == list.end() : known.insert(place).second;
-  if (added) list.push_back(place);
-  return added;
+  if (list_.size() < kShort) {
+    if (std::find(list_.begin(), list_.end(), place) != list_.end()) return false;
+    list_.push_back(place);
+    return true;
+  }
+  if (list_.size() == kShort || list_.size() * 2 > slots_.size()) grow();
+  size_t at = hash(place) & (slots_.size() - 1);
+  for (; slots_[at].round == round_; at = (at + 1) & (slots_.size() - 1))
+    if (slots_[at].place == place) return false;
+  slots_[at] = {place, round_};
+  list_.push_back(place);
+  return true;
+}
+
+void CellStates::Set::grow() {
+  ++round_;
+  if (slots_.size() < list_.size() * 4) slots_.assign(std::bit_ceil(list_.size() * 4), {});
+  for (const uint64_t place : list_) {
+    size_t at = hash(place) & (slots_.size() - 1);
+    while (slots_[at].round == round_) at = (at + 1) & (slots_.size() - 1);
+    slots_[at] = {place, round_};
+  }
+}
+
+void CellStates::Set::clear() {
+  list_.clear();
+  ++round_;
 }
 
 void CellStates::enter(int c, Set& into) const {
@@ -157,25 +181,27 @@ void CellStates::step_from(uint64_t place, const ByteSet& bytes, Set& into) cons
 }
 
 void CellStates::step(const ByteSet& bytes) {
-  Set after;
-  for (const uint64_t place : states_.list) step_from(place, bytes, after);
-  states_ = std::move(after);
+  after_.clear();
+  for (const uint64_t place : states_.list()) step_from(place, bytes, after_);
+  std::swap(states_, after_);
 }
 
 void CellStates::repeat(const ByteSet& bytes, bool maybe_none) {
-  Set all;
-  if (maybe_none) all = states_;
-  std::vector<uint64_t> open = states_.list;
-  while (!open.empty()) {
-    const size_t before = all.list.size();
-    for (const uint64_t place : open) step_from(place, bytes, all);
-    open.assign(all.list.begin() + static_cast<ptrdiff_t>(before), all.list.end());
+  open_ = states_.list();
+  if (maybe_none)
+    after_ = states_;
+  else
+    after_.clear();
+  while (!open_.empty()) {
+    const size_t before = after_.list().size();
+    for (const uint64_t place : open_) step_from(place, bytes, after_);
+    open_.assign(after_.list().begin() + static_cast<ptrdiff_t>(before), after_.list().end());
   }
-  states_ = std::move(all);
+  std::swap(states_, after_);
 }
 
 bool CellStates::at_end() const {
-  return std::any_of(states_.list.begin(), states_.list.end(),
+  return std::any_of(states_.list().begin(), states_.list().end(),
                      [this](uint64_t place) { return cells_[static_cast<int>(place >> 32)].kind == Cell::Kind::kEnd; });
 }
 

@@ -9,7 +9,6 @@
 #include <string_view>
 #include <tuple>
 #include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -77,23 +76,37 @@ class CellStates {
   void step(const ByteSet& bytes);
   // Any number of them, also none where `maybe_none`.
   void repeat(const ByteSet& bytes, bool maybe_none);
-  bool empty() const { return states_.list.empty(); }
+  bool empty() const { return states_.list().empty(); }
   // Somewhere a rule may have come to its end.
   bool at_end() const;
 
  private:
-  // Places: a cell's number, and how many bytes of its literal were read.
-  struct Set {
-    std::vector<uint64_t> list;
-    std::unordered_set<uint64_t> known;  // as `list`, where that is long
-    bool insert(int c, size_t read);
+  // Places: a cell's number, and how many bytes of its literal were read. Each once, in the order of
+  // their coming.
+  class Set {
+   public:
+    bool insert(int c, size_t read);  // false: it was there
+    void clear();
+    const std::vector<uint64_t>& list() const { return list_; }
+
+   private:
+    struct Slot {
+      uint64_t place = 0;
+      uint32_t round = 0;  // that the slot was filled in
+    };
+    void grow();
+    static size_t hash(uint64_t place) { return static_cast<size_t>(place * 0x9e3779b97f4a7c15ULL >> 32); }
+    std::vector<uint64_t> list_;
+    std::vector<Slot> slots_;  // empty while the list is short
+    uint32_t round_ = 1;
   };
   void enter(int c, Set& into) const;
   void step_from(uint64_t place, const ByteSet& bytes, Set& into) const;
 
   const Cells& cells_;
   bool forward_;
-  Set states_;
+  Set states_, after_;
+  std::vector<uint64_t> open_;
 };
 
 }  // namespace mailward

@@ -193,7 +193,7 @@ Tree::Op TreeBuilder::field_node(const FieldGroup& g, bool forward, Tree::Node& 
   if (is_class && g.type.fixed() && g.type.min == 16 && g.type.set == hex_) return Tree::Op::kHex16;
   // The commonest kind, and the cheapest.
   if (is_class && !g.type.fixed() && g.back == 0 && g.type.min <= UINT8_MAX && !out_.classes_[n.table].mixed) {
-    n.index = g.type.max;
+    n.index = g.type.max - g.type.min;
     return Tree::Op::kClass;
   }
   return g.type.kind == Type::Kind::kAddress && g.back == 0 ? Tree::Op::kAddress : Tree::Op::kField;

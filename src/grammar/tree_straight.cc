@@ -78,19 +78,18 @@ Pattern joined(const Pattern& way) {
   return out;
 }
 
-// Where this literal stands, may that one stand too? (Empty: no literal.)
-bool may_stand_too(const std::string& text, const std::string& other, bool forward) {
+// Where this literal stands, may that one stand too? (Empty: no literal.) `other_ends`: and be all.
+bool may_stand_too(const std::string& text, const std::string& other, bool other_ends, bool forward) {
   if (text.empty() || other.empty()) return true;
+  if (other_ends && text.size() > other.size()) return false;
   return forward ? text.starts_with(other) || other.starts_with(text) : text.ends_with(other) || other.ends_with(text);
 }
 
 }  // namespace
 
 // Can a rule of a lower rank explain a line that goes this way? True where that is not easily seen.
-bool TreeBuilder::gives_way(const Pattern& way, int rank) const {
-  CellStates states(cells_, true);
-  for (uint32_t r = 0; r < patterns_.size(); ++r)
-    if (patterns_[r].rank < rank) states.enter(heads_[r]);
+bool TreeBuilder::gives_way(const Pattern& way, const CellStates& begin) const {
+  CellStates states = begin;
   for (const Element& e : way) {
     const bool nested = e.type.kind == Type::Kind::kPath || e.type.kind == Type::Kind::kQuoted;
     if (e.kind == Element::Kind::kLiteral) {
@@ -98,6 +97,7 @@ bool TreeBuilder::gives_way(const Pattern& way, int rank) const {
     } else {
       states.repeat(nested ? ByteSet::all() : e.type.set, e.type.min == 0 || nested);
     }
+    if (states.empty()) return false;
   }
   return states.at_end();
 }
@@ -105,8 +105,15 @@ bool TreeBuilder::gives_way(const Pattern& way, int rank) const {
 void TreeBuilder::lay_straight_ways() {
   std::vector<Straight> all;
   std::map<std::vector<std::pair<std::string, std::tuple<Type, Capture>>>, size_t> known;  // by shape: in `all`
+  std::map<int, CellStates> begins;  // by rank: where the rules of lower ones begin
+  for (const TreePattern& pattern : patterns_) {
+    const auto [begin, added] = begins.try_emplace(pattern.rank, cells_, true);
+    for (uint32_t r = 0; added && r < patterns_.size(); ++r)
+      if (patterns_[r].rank < pattern.rank) begin->second.enter(heads_[r]);
+  }
   for (rule_ = 0; rule_ < patterns_.size(); ++rule_) {
     if (!out_.once_[rule_].empty()) continue;
+    const CellStates& begin = begins.at(patterns_[rule_].rank);
     for (std::string_view sample : patterns_[rule_].samples) {
       const auto way = WayFinder(cells_, sample).from(heads_[rule_]);
       if (!way) continue;
@@ -117,7 +124,7 @@ void TreeBuilder::lay_straight_ways() {
         if (it->second < all.size()) ++all[it->second].samples;
         continue;
       }
-      auto s = patterns_[rule_].rank > 0 && gives_way(*way, patterns_[rule_].rank) ? std::nullopt : straight(*way);
+      auto s = gives_way(*way, begin) ? std::nullopt : straight(*way);
       if (s)
         all.push_back(std::move(*s));
       else
@@ -178,7 +185,6 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
       default:
         put(Tree::Op::kAccept, x.accept);
         s.steps.back().node.table = rule_;
-        s.steps.back().node.next = out_.kept_[rule_];
         return s;
     }
     c = x.next[0];
@@ -209,10 +215,64 @@ bool TreeBuilder::same_step(Trie& known, const StraightStep& step, uint32_t kept
   return true;
 }
 
-// Lays the ways of one place; the first node is the next that is put.
-void TreeBuilder::lay(std::vector<Trie>& level, bool forward) {
-  // What samples show most often comes first: whichever way explains a message says the same.
-  std::stable_sort(level.begin(), level.end(), [](const Trie& a, const Trie& b) { return a.samples > b.samples; });
+// Literals of which three or more begin alike become what they have in common, and what follows.
+void TreeBuilder::gather(std::vector<Trie>& level) {
+  std::map<char, std::vector<size_t>> alike;
+  for (size_t i = 0; i < level.size(); ++i)
+    if (!level[i].step.text.empty()) alike[level[i].step.text[0]].push_back(i);
+  std::vector<bool> moved(level.size());
+  std::vector<Trie> made;
+  for (const auto& [first, members] : alike) {
+    if (members.size() < 3) continue;
+    Trie common{{level[members[0]].step.text, {}}, 0, 0, {}};
+    std::string& text = common.step.text;
+    for (const size_t i : members) {
+      const std::string& other = level[i].step.text;
+      text.resize(static_cast<size_t>(std::mismatch(text.begin(), text.end(), other.begin(), other.end()).first -
+                                      text.begin()));
+    }
+    for (const size_t i : members) {
+      Trie& member = level[i];
+      common.kept |= member.kept;
+      common.samples += member.samples;
+      member.step.text.erase(0, text.size());
+      if (member.step.text.empty())
+        std::move(member.then.begin(), member.then.end(), std::back_inserter(common.then));
+      else
+        common.then.push_back(std::move(member));
+      moved[i] = true;
+    }
+    made.push_back(std::move(common));
+  }
+  if (made.empty()) return;
+  for (size_t i = 0; i < level.size(); ++i)
+    if (!moved[i]) made.push_back(std::move(level[i]));
+  level = std::move(made);
+}
+
+// Lays the ways of one place; the first node is the next that is put. `captures`: of the steps before.
+void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures) {
+  if (forward) gather(level);
+  // What samples show most often comes first: whichever way explains a message says the same. Fields
+  // come after literals, so that these can be told apart at once.
+  std::stable_sort(level.begin(), level.end(), [](const Trie& a, const Trie& b) {
+    return std::pair(a.step.text.empty(), b.samples) < std::pair(b.step.text.empty(), a.samples);
+  });
+  // A literal that goes on where another ends comes before it: then nothing has to be remembered for it.
+  if (forward)
+    for (size_t i = 1; i < level.size(); ++i)
+      for (size_t j = 0; j < i && !level[i].step.text.empty(); ++j)
+        if (level[i].step.text.size() > level[j].step.text.size() &&
+            level[i].step.text.starts_with(level[j].step.text)) {
+          std::rotate(level.begin() + static_cast<ptrdiff_t>(j), level.begin() + static_cast<ptrdiff_t>(i),
+                      level.begin() + static_cast<ptrdiff_t>(i) + 1);
+          break;
+        }
+  const auto literals = static_cast<size_t>(
+      std::find_if(level.begin(), level.end(), [](const Trie& t) { return t.step.text.empty(); }) - level.begin());
+  const size_t place_of_switch = out_.straight_nodes_.size();
+  const bool switches = forward && literals >= kFewestSwitched;
+  if (switches) out_.straight_nodes_.emplace_back();
   std::vector<size_t> places;
   for (Trie& t : level) {
     places.push_back(out_.straight_nodes_.size());
@@ -224,20 +284,67 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward) {
       n = last->step.node;
     }
     if (!text.empty()) set_literal(n, text, forward);
+    if (n.op == Tree::Op::kAccept) n.next = captures & out_.kept_[n.table];
     out_.straight_nodes_.push_back(n);
-    lay(last->then, forward && n.op != Tree::Op::kFree);
+    lay(last->then, forward && n.op != Tree::Op::kFree, captures | 1U << static_cast<unsigned>(n.capture));
   }
-  for (size_t i = 0; i + 1 < level.size(); ++i) {
+  const size_t at = switches ? lay_switch({level.data(), literals}, places, place_of_switch) : 0;
+  // The next that may stand where this one does not, and the next that may stand where it does.
+  for (size_t i = 0; i < level.size(); ++i) {
     Tree::Node& n = out_.straight_nodes_[places[i]];
-    n.other = static_cast<uint32_t>(places[i + 1]);
-    for (size_t j = i + 1; j < level.size() && n.beside == Tree::kNowhere; ++j)
-      if (may_stand_too(level[i].step.text, level[j].step.text, forward)) n.beside = static_cast<uint32_t>(places[j]);
+    const std::string& text = level[i].step.text;
+    for (size_t j = i + 1; j < level.size(); ++j) {
+      const std::string& other = level[j].step.text;
+      if (switches && i < literals && j < literals && text[at] != other[at]) continue;
+      if (n.other == Tree::kNowhere) n.other = static_cast<uint32_t>(places[j]);
+      if (n.beside == Tree::kNowhere && may_stand_too(text, other, forward && ends(level[j]), forward))
+        n.beside = static_cast<uint32_t>(places[j]);
+    }
+    const bool alone = n.other == Tree::kNowhere && n.length <= Tree::kInline;
+    n.enter = static_cast<uint8_t>(alone ? n.op : Tree::Op::kLiteral);
+    if (alone && n.length > 0) {
+      n.enter = n.op == Tree::Op::kGo
+                    ? Tree::kThenGo
+                    : static_cast<uint8_t>(n.enter - static_cast<uint8_t>(Tree::Op::kHex16) + Tree::kThenHex16);
+    } else if (forward && !alone && n.op == Tree::Op::kAccept) {
+      n.enter = Tree::kAcceptOrOther;
+    }
   }
+}
+
+// After this step nothing follows.
+bool TreeBuilder::ends(const Trie& t) {
+  return t.step.text.empty() ? t.step.node.op == Tree::Op::kAccept
+                             : std::all_of(t.then.begin(), t.then.end(), [](const Trie& next) { return ends(next); });
+}
+
+// The node before literals of which the byte at one place tells most: by it, the first that may stand
+// here. Where none has this byte, it is the first that is no literal. Returns the place.
+size_t TreeBuilder::lay_switch(std::span<const Trie> literals, std::span<const size_t> places, size_t node) {
+  size_t shortest = Tree::kInline;
+  for (const Trie& t : literals) shortest = std::min(shortest, t.step.text.size());
+  size_t best = 0, best_kinds = 0;
+  for (size_t at = 0; at < shortest; ++at) {
+    std::set<char> kinds;
+    for (const Trie& t : literals) kinds.insert(t.step.text[at]);
+    if (kinds.size() > best_kinds) best = at, best_kinds = kinds.size();
+  }
+  Tree::Switch by_byte;
+  by_byte.to.fill(places.size() > literals.size() ? static_cast<uint32_t>(places[literals.size()]) : Tree::kNowhere);
+  for (size_t i = literals.size(); i-- > 0;)
+    by_byte.to[static_cast<uint8_t>(literals[i].step.text[best])] = static_cast<uint32_t>(places[i]);
+  Tree::Node& n = out_.straight_nodes_[node];
+  n.enter = Tree::kSwitch;
+  n.min = static_cast<uint8_t>(best);
+  n.index = static_cast<uint32_t>(out_.switches_.size());
+  out_.switches_.push_back(by_byte);
+  return best;
 }
 
 // Where the eight bytes stand that tell the ways apart best.
 void TreeBuilder::choose_window(const std::vector<Straight>& all) {
-  constexpr size_t kWidth = 8, kFarthest = 56;
+  constexpr size_t kWidth = 8, kFarthest = kMessagePadding - kWidth;
+  constexpr uint32_t kMostBits = 12;
   const auto window = [&](const Straight& s, size_t at) -> std::optional<uint64_t> {
     uint64_t v;
     if (s.fixed.size() < at + kWidth || s.fixed.find(' ', at) < at + kWidth) return {};
@@ -254,31 +361,36 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
     }
     if (cost < best_cost) best = at, best_cost = cost;
   }
+  // Two windows share a place only where the table would become too large.
+  std::set<uint64_t> windows;
+  for (const Straight& s : all)
+    if (const auto w = window(s, best)) windows.insert(*w);
+  const auto apart = [&](uint32_t shift) {
+    std::set<uint64_t> taken;
+    for (const uint64_t w : windows)
+      if (!taken.insert(w * Tree::kHash >> shift).second) return false;
+    return true;
+  };
+  uint32_t bits = 1;
+  while (bits < kMostBits && !apart(64 - bits)) ++bits;
   Tree::Straights& out = out_.straights_;
   out.ways = all.size();
-  uint32_t bits = 3;
-  while ((size_t{1} << bits) < all.size() * 2 && bits < 10) ++bits;
   out.offset = static_cast<uint32_t>(best);
   out.shift = 64 - bits;
-  out.least = static_cast<uint32_t>(best + kWidth);
-  // A way whose bytes there are not certain may be meant whatever they are.
   std::vector<std::vector<Trie>> slots(size_t{1} << bits);
-  std::vector<Trie> open;
-  for (const Straight& s : all)
-    if (const auto w = window(s, best)) insert(slots[*w * Tree::kHash >> out.shift], s.steps, s);
+  std::vector<Trie> open;  // ways whose bytes there are not certain
   for (const Straight& s : all) {
-    if (window(s, best)) continue;
-    insert(open, s.steps, s);
-    for (auto& ways : slots)
-      if (!ways.empty()) insert(ways, s.steps, s);
+    const auto w = window(s, best);
+    insert(w ? slots[*w * Tree::kHash >> out.shift] : open, s.steps, s);
   }
   const auto put = [&](std::vector<Trie>& ways) {
     const auto at = static_cast<uint32_t>(out_.straight_nodes_.size());
-    lay(ways, true);
+    lay(ways, true, 0);
     return at;
   };
-  if (!open.empty()) out.miss = put(open);
-  for (auto& ways : slots) out.slots.push_back(ways.empty() ? out.miss : put(ways));
+  out.open = open.empty() ? Tree::kNowhere : put(open);
+  out.slots.clear();
+  for (auto& ways : slots) out.slots.push_back(ways.empty() ? out.open : put(ways));
 }
 
 }  // namespace mailward

@@ -271,6 +271,61 @@ TEST(Tree, KeepsNothingOfTooManyCuts) {
   EXPECT_FALSE(g.m.has(Capture::kRecipient));
 }
 
+// Every text of the bytes of an address, as parse_address() reads it: with and without a straight way.
+TEST(Tree, ReadsAddressesAsTheyAreParsed) {
+  const auto nodes = compile({"from {address} port {count}"});
+  const auto straight = compile({"from {address} port {count}"}, nullptr, {{"from 192.0.2.7 port 25"}});
+  ASSERT_EQ(straight->tree.straight_ways(), 1U);
+  std::mt19937_64 random(11);
+  const auto below = [&](size_t n) { return random() % n; };
+  const auto quad = [&] {
+    std::string s;
+    for (int i = 0; i < 4; ++i) {
+      if (i > 0) s += '.';
+      s += below(20) == 0 ? "0" + std::to_string(below(300)) : std::to_string(below(below(2) ? 256 : 300));
+    }
+    return s;
+  };
+  const auto groups = [&] {
+    std::string s;
+    const size_t n = 1 + below(9), gap = below(2) ? below(n + 1) : 99;
+    for (size_t i = 0; i < n; ++i) {
+      if (i > 0 || i == gap) s += ':';
+      if (i == gap) s += ':';
+      for (size_t digits = below(40) == 0 ? 5 : 1 + below(4); digits > 0; --digits)
+        s += "0123456789abcdefABCDEF"[below(22)];
+    }
+    if (gap == n) s += "::";
+    if (below(10) == 0) s += ":" + quad();
+    return s;
+  };
+  size_t good = 0;
+  std::string padded;
+  for (int round = 0; round < 200'000; ++round) {
+    std::string text = below(2) ? quad() : groups();
+    if (below(3) == 0) {  // bent a little
+      const size_t at = below(text.size());
+      const char byte = "0123456789abcdefg:.: ]"[below(22)];
+      if (below(2))
+        text[at] = byte;
+      else
+        text.insert(at, 1, byte);
+    }
+    const std::string line = "from " + text + " port 7";
+    const auto expected = parse_address(text);
+    good += expected.has_value();
+    for (const Compiled* c : {nodes.get(), straight.get()}) {
+      const Got got = match(*c, padded, line);
+      ASSERT_EQ(got.matched, expected.has_value()) << line;
+      if (expected) {
+        ASSERT_EQ(got.m.address, *expected) << line;
+        ASSERT_EQ(got.m.text(Capture::kAddress), text);
+      }
+    }
+  }
+  EXPECT_GT(good, 50'000U);
+}
+
 TEST(Tree, TextThatMustOccurOnce) {
   const auto c = compile({"for ({helo:free}) [{address}]{!: 535 (set_id=}{user:free})"});
   std::string padded;

@@ -73,12 +73,14 @@ Judge::~Judge() = default;
 KindSet Judge::needed_kinds() const { return state_->needed_kinds(); }
 
 void Judge::take(std::span<const Event> events) {
-  // The table of addresses is larger than the caches: look some events ahead.
-  constexpr size_t kSlotAhead = 12, kRecordAhead = 6;
-  const Sources& sources = state_->sources;
+  // The tables are larger than the caches: some events ahead, what each step needs is fetched.
+  constexpr size_t kSlotAhead = 32, kRecordAhead = 20, kSumAhead = 8;
+  const JudgeState& state = *state_;
+  const auto ahead = [&](size_t i) { return i < events.size() ? events[i].address : Address{}; };
   for (size_t i = 0; i < events.size(); ++i) {
-    if (i + kSlotAhead < events.size()) sources.prefetch_slot(events[i + kSlotAhead].address);
-    if (i + kRecordAhead < events.size()) sources.prefetch_record(events[i + kRecordAhead].address);
+    state.sources.prefetch_slot(ahead(i + kSlotAhead));
+    state.sources.prefetch_record(ahead(i + kRecordAhead));
+    state.prefetch_sum(ahead(i + kSumAhead));
     state_->take(events[i]);
   }
 }

@@ -26,6 +26,7 @@ constexpr size_t kLongestName = 64;
 
 constexpr std::array<std::string_view, 6> kWhenNames{"any",       "foreign-domain", "local-domain",
                                                      "bare-name", "unknown-user",   "not-foreign-domain"};
+static_assert(kWhenNames.size() == static_cast<size_t>(When::kNotForeignDomain) + 1);
 constexpr std::array<std::string_view, 3> kPerNames{"address", "network", "user"};
 
 constexpr KindSet kinds_of(Severity severity) {

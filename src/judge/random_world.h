@@ -58,7 +58,7 @@ inline Policy random_policy(std::mt19937& random, int number) {
       random, std::array<KindSet, 4>{bit(EventKind::kAuthFailed), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
                                      bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
                                      bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
-  p.when = static_cast<When>(random() % 3 == 0 ? random() % 6 : 0);
+  p.when = static_cast<When>(random() % 3 == 0 ? random() % (static_cast<unsigned>(When::kNotForeignDomain) + 1) : 0);
   p.per = static_cast<Per>(random() % 3);
   p.limit = one_of(random, std::array<uint32_t, 8>{0, 1, 2, 3, 5, 8, 15, 30});
   p.kinds = random() % 4 == 0 && std::popcount(p.events) > 1 ? 2 : 1;

@@ -55,6 +55,10 @@ struct JudgeState {
 
   // --- marks come in (state.cc)
   void take(const Event& event);
+  MAILWARD_INLINE void prefetch_sum(Address a) const {
+    const Source* source = sources.likely(a);
+    if (source && source->sums != 0) __builtin_prefetch(&sums[source->sums - 1]);
+  }
   bool may_name(uint32_t source);
   std::vector<uint32_t> named;  // by address: attempts that were kept by the name
   Mark mark_of(const Event& event, uint32_t source);

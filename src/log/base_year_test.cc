@@ -12,6 +12,8 @@
 #include <fstream>
 #include <thread>
 
+#include "log/test_folder.h"
+
 namespace mailward {
 namespace {
 
@@ -73,14 +75,8 @@ LogSet set_of_pipe(const Pipe& pipe) {
   return set;
 }
 
-class BaseYearTest : public testing::Test {
+class BaseYearTest : public FolderTest {
  protected:
-  BaseYearTest() {
-    char name[] = "/tmp/mailward-year-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~BaseYearTest() override { std::filesystem::remove_all(folder_); }
-
   // A file as it was left after its last line.
   std::string write(const std::string& name, const std::string& text, Instant modified) {
     const std::string path = folder_ + "/" + name;
@@ -102,8 +98,6 @@ class BaseYearTest : public testing::Test {
     EXPECT_EQ(logs.sets.size(), 1u);
     return find_base_year(logs.sets[0], Zone{}, year_of_last, now);
   }
-
-  std::string folder_;
 };
 
 struct Case {

@@ -7,6 +7,8 @@
 #include <filesystem>
 #include <fstream>
 
+#include "log/test_folder.h"
+
 namespace mailward {
 namespace {
 
@@ -51,14 +53,8 @@ TEST(RotatedName, Table) {
   }
 }
 
-class LogSetTest : public testing::Test {
+class LogSetTest : public FolderTest {
  protected:
-  LogSetTest() {
-    char name[] = "/tmp/mailward-set-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~LogSetTest() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const std::string& name, const std::string& text) {
     const std::string path = folder_ + "/" + name;
     std::filesystem::create_directories(std::filesystem::path(path).parent_path());
@@ -87,7 +83,6 @@ class LogSetTest : public testing::Test {
     return out;
   }
 
-  std::string folder_;
   std::vector<std::string> trouble_;
 };
 

@@ -11,18 +11,13 @@
 #include "log/journal_fields.h"
 #include "log/json_scan.h"
 #include "log/log_set.h"
+#include "log/test_folder.h"
 
 namespace mailward {
 namespace {
 
-class StreamTest : public testing::Test {
+class StreamTest : public FolderTest {
  protected:
-  StreamTest() {
-    char name[] = "/tmp/mailward-stream-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~StreamTest() override { std::filesystem::remove_all(folder_); }
-
   // "time|host|program|pid|message" of each record.
   std::vector<std::string> read(const std::string& text, Form expected) {
     const std::string path = folder_ + "/log";
@@ -48,7 +43,6 @@ class StreamTest : public testing::Test {
   }
 
   Zone zone_;
-  std::string folder_;
   std::string unit_;
   StreamFigures figures_;
 };

@@ -16,25 +16,18 @@
 #include <thread>
 
 #include "log/line_source.h"
+#include "log/test_folder.h"
 
 namespace mailward {
 namespace {
 
-class SourceTest : public testing::Test {
+class SourceTest : public FolderTest {
  protected:
-  SourceTest() {
-    char name[] = "/tmp/mailward-source-XXXXXX";
-    folder_ = mkdtemp(name);
-  }
-  ~SourceTest() override { std::filesystem::remove_all(folder_); }
-
   std::string write(const std::string& name, std::string_view bytes) {
     const std::string path = folder_ + "/" + name;
     std::ofstream(path, std::ios::binary) << bytes;
     return path;
   }
-
-  std::string folder_;
 };
 
 std::string gzip(std::string_view text) {

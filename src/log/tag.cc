@@ -4,6 +4,7 @@
 #include <array>
 #include <cstring>
 
+#include "base/wide.h"
 #include "log/own_forms.h"
 #include "log/stamp.h"
 
@@ -132,12 +133,37 @@ void parse_header_key(std::string_view key, HeaderSlot& slot) {
 }
 
 void HeaderCache::forget(HeaderSlot& slot, const char* p, size_t key_length) {
-  if (last_.slot == &slot) last_ = {};
+  ++slot.read;
   std::memcpy(slot.key, p, key_length);
   slot.key_length = static_cast<uint8_t>(key_length);
   slot.note = {};
   parse_header_key({slot.key, key_length}, slot);
 }
+
+// Where HeaderCache::quick lives, for each kind of processor.
+struct TagReader {
+  struct Plain {
+#define MAILWARD_ISA plain
+#define MAILWARD_TARGET
+#include "log/tag_quick.inc"
+#undef MAILWARD_TARGET
+#undef MAILWARD_ISA
+  };
+#if defined(MAILWARD_HAS_WIDE)
+  struct Wide {
+#define MAILWARD_ISA wide
+#define MAILWARD_TARGET MAILWARD_WIDE
+#include "log/tag_quick.inc"
+#undef MAILWARD_TARGET
+#undef MAILWARD_ISA
+  };
+  static HeaderCache::Quick* choose() { return has_wide() ? Wide::read : Plain::read; }
+#else
+  static HeaderCache::Quick* choose() { return Plain::read; }
+#endif
+};
+
+HeaderCache::Quick* const HeaderCache::quick = TagReader::choose();
 
 // Everything that is not "prog[pid]: ".
 Took HeaderCache::finish(HeaderSlot& slot, const char* p, const char* end, Record& out) {
@@ -159,8 +185,8 @@ Took HeaderCache::finish(HeaderSlot& slot, const char* p, const char* end, Recor
 
 // The program's end lies in the second window, or nowhere near.
 Took HeaderCache::read_long(const char* p, const char* end, Record& out) {
-  if (static_cast<size_t>(end - p) >= kWindow + kQuick && program_ends(p) == 0) {
-    const uint32_t ends = program_ends(p + kWindow);
+  if (static_cast<size_t>(end - p) >= kWindow + kQuick && plain::tag_ends32(p) == 0) {
+    const uint32_t ends = plain::tag_ends32(p + kWindow);
     if (ends != 0) {
       const size_t length = kWindow + static_cast<size_t>(std::countr_zero(ends)) + 1;
       HeaderSlot& slot = slot_for(p, length);

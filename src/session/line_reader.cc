@@ -1,9 +1,9 @@
 #include "session/line_reader.h"
 
 #include <algorithm>
-#include <bit>
 
 #include "base/bytes.h"
+#include "base/inline.h"
 #include "log/limits.h"
 #include "log/meta.h"
 
@@ -23,73 +23,107 @@ void LineFigures::add(const LineFigures& other) {
   if (has_time(other.last) && other.last > last) last = other.last;
 }
 
-inline void LineReader::read_line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
-  if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) [[unlikely]]
-    return overlong_line();
-  ++line_;
-  ++figures_.lines;
-  const std::string_view text(begin, static_cast<size_t>(end - begin));
-  Record& r = record_;
-  switch (header.read(text, r)) {
-    case Took::kRecord:
-      record(r, text, out);
-      return;
-    case Took::kNoHeader:
-      ++figures_.not_understood;
-      return;
-    case Took::kContinuation:
-      return;
-  }
+MAILWARD_INLINE void LineReader::tell(const Line& line, const ProgramRules& rules, const RuleMeaning& meaning,
+                                      uint32_t repeat, Batch& out) {
+  where_.record = &line.record;
+  where_.line = line.number;
+  where_.file = file_;
+  where_.repeat = repeat;
+  where_.host = line.host;
+  where_.cut = match_.address_right && at_cut_length(line.record);
+  // What nobody wants stays empty.
+  if (options_.keep_raw) where_.raw = line.raw;
+  if (options_.keep_facts) where_.service = grammar_.find(line.record.program).service;
+  tracker_.take(where_, rules, meaning, match_, out);
 }
 
-// Line ends are looked for 64 bytes at a time, a bit for each.
+// False: nothing more is to be done with this line.
+MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end, HeaderReader& header, Line& line) {
+  ++line_;
+  ++figures_.lines;
+  line.raw = {begin, static_cast<size_t>(end - begin)};
+  line.number = line_;
+  const Took took = header.read(line.raw, line.record);
+  if (took == Took::kRecord) return find_rules(line);
+  if (took == Took::kNoHeader) ++figures_.not_understood;
+  return false;
+}
+
+// False: it is the rest of the record before.
+MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
+  Record& r = line.record;
+  seen(r.time);
+  if (r.note && r.note->value) [[likely]] {
+    line.rules = static_cast<const ProgramRules*>(r.note->rules);
+    line.host = static_cast<uint32_t>(r.note->value);
+  } else {
+    line.rules = grammar_.find(r.program).rules;
+    line.host = hash_host(r.host);
+    if (r.note) *r.note = {line.rules, uint64_t{1} << 32 | line.host};
+  }
+  if (!line.rules) return true;
+  if (line.rules->cut && continues(r, line.host, *line.rules)) return false;
+  line.start = line.rules->start(r.message.data());
+  return true;
+}
+
+MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
+  const Record& r = line.record;
+  if (!line.rules) {
+    if (!r.program.empty() || !explain_bare(line, out)) unexplained(line, out);
+    return;
+  }
+  const ProgramRules* rules = line.rules;
+  const RuleMeaning* const meaning =
+      ProgramRules::explain(rules, line.start, r.message.data(), r.message.data() + r.message.size(), match_);
+  if (!meaning) return unexplained(line, out);
+  if (!meaning->silent) tell(line, *rules, *meaning, 1, out);
+  line.rules = rules;
+  explained_ = &line;
+}
+
+// Some lines at a time go from station to station together: what one station finds out of a line is
+// known long before the next one needs it, so that a wrongly guessed branch there is seen at once.
 const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   const char* line = begin;
-  for (const char* at = begin; at < end; at += 64) {
-    uint64_t ends = equal_mask32(at, '\n') | uint64_t{equal_mask32(at + 32, '\n')} << 32;
-    if (end - at < 64) ends &= (uint64_t{1} << (end - at)) - 1;
-    for (; ends; ends &= ends - 1) {
-      const char* const stop = at + std::countr_zero(ends);
-      read_line(line, stop, header, out);
+  Line* const first = together_.data();
+  Line* const last = first + kTogether;
+  Line* next = first;
+  const auto explain_ready = [&] {
+    for (Line* l = first; l < next; ++l) explain(*l, out);
+    next = first;
+    keep_previous();
+  };
+  for (const char* at = begin; at < end; at += LineEnds::kStretch) {
+    line_ends_.find(at, std::min(LineEnds::kStretch, static_cast<size_t>(end - at)));
+    for (const uint16_t offset : line_ends_) {
+      const char* const stop = at + offset;
+      if (stop - line > static_cast<ptrdiff_t>(kMaxLine)) [[unlikely]] {
+        explain_ready();
+        overlong_line();
+      } else if (read_header(line, stop, header, *next) && ++next == last) {
+        explain_ready();
+      }
       line = stop + 1;
     }
   }
+  explain_ready();
   return line;
 }
 
 void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
-  read_line(begin, end, header, out);
+  if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) return overlong_line();
+  if (read_header(begin, end, header, together_[0])) explain(together_[0], out);
+  keep_previous();
 }
 
-void LineReader::record(const Record& r, std::string_view raw, Batch& out) {
-  seen(r.time);
-  const ProgramRules* rules;
-  uint32_t host;
-  if (r.note && r.note->value) [[likely]] {
-    rules = static_cast<const ProgramRules*>(r.note->rules);
-    host = static_cast<uint32_t>(r.note->value);
-  } else {
-    rules = grammar_.find(r.program).rules;
-    host = hash_host(r.host);
-    if (r.note) *r.note = {rules, uint64_t{1} << 32 | host};
-  }
-  if (rules) {
-    if (rules->cut && continues(r, host, *rules)) return;
-    if (const RuleMeaning* meaning =
-            ProgramRules::explain(rules, r.message.data(), r.message.data() + r.message.size(), match_)) {
-      if (!meaning->silent) tell(r, host, *rules, *meaning, match_, 1, raw, out);
-    } else {
-      unexplained(r, host, rules, raw, out);
-      return;
-    }
-  } else {
-    if (!r.program.empty() || !explain_bare(r, raw, out)) unexplained(r, host, nullptr, raw, out);
-    return;
-  }
-  previous_message_ = r.message;
-  previous_rules_ = rules;
-  previous_pid_ = r.pid;
-  has_previous_ = true;
+void LineReader::record(const Record& record, std::string_view raw, Batch& out) {
+  Line& line = together_[0];
+  line.record = record;
+  line.raw = raw;
+  line.number = line_;
+  if (find_rules(line)) explain(line, out);
+  keep_previous();
 }
 
 // A logger that splits long records writes the rest as one that begins anywhere, in client text say:
@@ -113,16 +147,10 @@ size_t& LineReader::last_length(uint64_t writer) {
   return last_lengths_.try_emplace(writer, kUnknown).first->second;
 }
 
-void LineReader::tell(const Record& r, uint32_t host, const ProgramRules& rules, const RuleMeaning& meaning,
-                      const Match& match, uint32_t repeat, std::string_view raw, Batch& out) {
-  LineContext where{&r, line_, file_, repeat, host, match.address_right && at_cut_length(r), raw, {}};
-  if (options_.keep_facts) where.service = grammar_.find(r.program).service;
-  tracker_.take(where, rules, meaning, match, out);
-}
-
 // Text without a header: whose line it is shows only in what it says. Where the rules of several
 // programs explain it, they must accuse the same address.
-bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out) {
+bool LineReader::explain_bare(const Line& line, Batch& out) {
+  const Record& r = line.record;
   if (!bare_ready_ && !grammar_.prepare_all()) return false;
   bare_ready_ = true;
   const ProgramRules* by = nullptr;
@@ -145,18 +173,19 @@ bool LineReader::explain_bare(const Record& r, std::string_view raw, Batch& out)
     match_ = m;
   }
   if (!meaning) return false;
-  if (!meaning->silent) tell(r, hash_host(r.host), *by, *meaning, match_, 1, raw, out);
+  if (!meaning->silent) tell(line, *by, *meaning, 1, out);
   return true;
 }
 
-void LineReader::unexplained(const Record& r, uint32_t host, const ProgramRules* rules, std::string_view raw,
-                             Batch& out) {
+void LineReader::unexplained(const Line& line, Batch& out) {
+  const Record& r = line.record;
+  const ProgramRules* rules = line.rules;
   const Meta meta = classify(r);
   switch (meta.kind) {
     case Meta::Kind::kLoss:
       figures_.lost += 1;
       tracker_.lose(r.host, out);
-      has_previous_ = false;
+      forget_previous();
       return;
     case Meta::Kind::kRepeatInner: {
       if (!rules) break;
@@ -166,25 +195,26 @@ void LineReader::unexplained(const Record& r, uint32_t host, const ProgramRules*
       const char* text = scratch_.data();
       const auto times = static_cast<uint32_t>(std::min<uint64_t>(meta.count, 1'000'000));
       if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
-        if (!meaning->silent) tell(r, host, *rules, *meaning, match_, times, raw, out);
+        if (!meaning->silent) tell(line, *rules, *meaning, times, out);
         return;
       }
       break;
     }
     case Meta::Kind::kRepeatLast:
-      repeat_previous(r, meta.count, out);
+      repeat_previous(line, meta.count, out);
       return;
     case Meta::Kind::kNone:
       break;
   }
-  has_previous_ = false;
+  forget_previous();
   if (rules || r.program.empty())
     ++figures_.not_understood;
   else
     ++figures_.other_programs;
 }
 
-void LineReader::repeat_previous(const Record& r, uint64_t times, Batch& out) {
+void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {
+  keep_previous();
   if (!has_previous_) {
     wants_previous_ = true;
     ++figures_.other_programs;
@@ -195,16 +225,24 @@ void LineReader::repeat_previous(const Record& r, uint64_t times, Batch& out) {
   const RuleMeaning* meaning =
       previous_rules_->explain(scratch_.data(), scratch_.data() + previous_message_.size(), match_);
   if (!meaning || meaning->silent) return;
-  Record again = r;
-  again.pid = previous_pid_;
-  tell(again, hash_host(again.host), *previous_rules_, *meaning, match_,
-       static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), {}, out);
+  Line again = line;
+  again.record.pid = previous_pid_;
+  again.raw = {};
+  tell(again, *previous_rules_, *meaning, static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), out);
 }
 
 void LineReader::keep_previous() {
-  if (!has_previous_) return;
-  previous_text_.assign(previous_message_);
-  previous_message_ = previous_text_;
+  if (!explained_) return;
+  previous_message_.assign(explained_->record.message);
+  previous_rules_ = explained_->rules;
+  previous_pid_ = explained_->record.pid;
+  has_previous_ = true;
+  explained_ = nullptr;
+}
+
+void LineReader::forget_previous() {
+  explained_ = nullptr;
+  has_previous_ = false;
 }
 
 }  // namespace mailward

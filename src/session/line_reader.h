@@ -2,6 +2,7 @@
 // whole program.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string>
 #include <string_view>
@@ -11,6 +12,7 @@
 
 #include "grammar/grammar.h"
 #include "log/header.h"
+#include "log/line_ends.h"
 #include "session/event_stream.h"
 #include "session/tracker.h"
 
@@ -48,13 +50,11 @@ class LineReader {
     ++figures_.lines;
     ++figures_.overlong;
     ++figures_.not_understood;
-    has_previous_ = false;
+    forget_previous();
   }
   // One record of a form that is not lines. `raw` may be empty.
   void record(const Record& record, std::string_view raw, Batch& out);
 
-  // The line before `begin`, for syslogd's "last message repeated": copied, because its block goes.
-  void keep_previous();
   // A repetition stood before anything that it could repeat: the part must be read in order.
   bool wants_previous() const { return wants_previous_; }
 
@@ -62,7 +62,7 @@ class LineReader {
   // Lines that somebody else read.
   void skip_to(uint64_t line, const LineReader& other) {
     line_ = line;
-    has_previous_ = false;
+    forget_previous();
     for (const auto& [writer, length] : other.last_lengths_) last_length(writer) = length;
   }
   // A stream of records read on by so many lines, of which some had no header or were too long.
@@ -75,27 +75,46 @@ class LineReader {
   // Forgets what the lines so far left behind.
   void forget() {
     figures_ = {};
-    has_previous_ = wants_previous_ = false;
+    seen_ = kNoInstant;
+    forget_previous();
+    wants_previous_ = false;
     last_lengths_.clear();
   }
-  LineFigures& figures() { return figures_; }
+  const LineFigures& figures() const { return figures_; }
+  // What was counted since the last call.
+  LineFigures take_figures() {
+    seen_ = kNoInstant;
+    return std::exchange(figures_, {});
+  }
 
  private:
-  void read_line(const char* begin, const char* end, HeaderReader& header, Batch& out);
+  // A record on its way through the stations.
+  struct Line {
+    Record record;
+    std::string_view raw;
+    uint64_t number = 0;
+    const ProgramRules* rules = nullptr;
+    uint32_t host = 0;   // hash of its name
+    uint32_t start = 0;  // for ProgramRules::explain()
+  };
+  static constexpr size_t kTogether = 16;
+  bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line);
+  bool find_rules(Line& line);
+  void explain(Line& line, Batch& out);
   void seen(Instant t) {
-    if (!has_time(t)) return;
+    if (t == seen_ || !has_time(t)) return;
+    seen_ = t;
     if (!has_time(figures_.first) || t < figures_.first) figures_.first = t;
     if (t > figures_.last) figures_.last = t;
   }
   bool continues(const Record& record, uint32_t host, const ProgramRules& rules);
   size_t& last_length(uint64_t writer);
-  void unexplained(const Record& record, uint32_t host, const ProgramRules* rules, std::string_view raw, Batch& out);
-  void explain(const Record& record, const ProgramRules& rules, std::string_view message, uint32_t repeat,
-               std::string_view raw, Batch& out);
-  bool explain_bare(const Record& record, std::string_view raw, Batch& out);
-  void repeat_previous(const Record& record, uint64_t times, Batch& out);
-  void tell(const Record& record, uint32_t host, const ProgramRules& rules, const RuleMeaning& meaning,
-            const Match& match, uint32_t repeat, std::string_view raw, Batch& out);
+  void unexplained(const Line& line, Batch& out);
+  bool explain_bare(const Line& line, Batch& out);
+  void keep_previous();
+  void forget_previous();
+  void repeat_previous(const Line& line, uint64_t times, Batch& out);
+  void tell(const Line& line, const ProgramRules& rules, const RuleMeaning& meaning, uint32_t repeat, Batch& out);
 
   const Grammar& grammar_;
   Tracker& tracker_;
@@ -103,15 +122,19 @@ class LineReader {
   uint32_t file_ = 0;
   uint64_t line_ = 0;
   LineFigures figures_;
-  Record record_;  // of a line: each is filled in the same place
+  Instant seen_ = kNoInstant;  // figures_ know of it
+  std::array<Line, kTogether> together_;
   Match match_;
+  LineEnds line_ends_;
   bool bare_ready_ = false;
+  LineContext where_{nullptr};  // of the line that is being told of
+  // For syslogd's "last message repeated": the last record that was no repetition. It is copied when the
+  // lines that went together are done.
+  const Line* explained_ = nullptr;  // that record, while they are not
   bool has_previous_ = false, wants_previous_ = false;
-  std::string_view previous_message_;  // of the last record that was no repetition
+  std::string previous_message_;
   const ProgramRules* previous_rules_ = nullptr;
   uint32_t previous_pid_ = 0;
-  std::string_view previous_program_;
-  std::string previous_text_;
   // The length of the last message of each writer (host and program) whose logger splits long ones.
   std::unordered_map<uint64_t, size_t> last_lengths_;
   std::string scratch_;

@@ -22,7 +22,6 @@ void LineBuffer::filled(size_t n, LineReader& reader, HeaderReader& header, Batc
     begin = stop + 1;
   }
   const char* rest = reader.lines(begin, end, header, out);
-  reader.keep_previous();
   kept_ = static_cast<size_t>(end - rest);
   if (kept_ > kMaxLine) {
     reader.overlong_line();
@@ -34,10 +33,7 @@ void LineBuffer::filled(size_t n, LineReader& reader, HeaderReader& header, Batc
 }
 
 void LineBuffer::end(LineReader& reader, HeaderReader& header, Batch& out) {
-  if (kept_ > 0 && !dropping_) {
-    reader.line(data_.get(), data_.get() + kept_, header, out);
-    reader.keep_previous();
-  }
+  if (kept_ > 0 && !dropping_) reader.line(data_.get(), data_.get() + kept_, header, out);
   clear();
 }
 

@@ -9,15 +9,10 @@ namespace {
 
 constexpr size_t kSmallest = 512;  // places
 constexpr size_t kRoomy = 8192;    // up to here three quarters of the places stay empty
-constexpr uint64_t kPrime = 0x9e3779b97f4a7c15ULL;
 
-uint64_t mix(uint64_t h) {
-  h ^= h >> 32;
-  h *= 0xd6e8feb86659fd93ULL;
-  return h ^ (h >> 29);
-}
+}  // namespace
 
-uint64_t hash_text(std::string_view text, uint64_t h) {
+uint64_t hash::text(std::string_view text, uint64_t h) {
   size_t i = 0;
   for (; i + 8 <= text.size(); i += 8) {
     uint64_t v;
@@ -29,22 +24,7 @@ uint64_t hash_text(std::string_view text, uint64_t h) {
   return mix((h ^ tail) * kPrime);
 }
 
-}  // namespace
-
-uint32_t hash_host(std::string_view host) { return static_cast<uint32_t>(hash_text(host, 7)); }
-
-uint64_t session_key(uint32_t group, KeyKind kind, uint32_t host, uint32_t pid, std::string_view text) {
-  const uint64_t seed = ((uint64_t{group} << 40 ^ uint64_t{static_cast<uint8_t>(kind)} << 32 ^ pid) + host) * kPrime;
-  if (text.size() == 16) {  // OpenSMTPD's ids
-    uint64_t a, b;
-    std::memcpy(&a, text.data(), 8);
-    std::memcpy(&b, text.data() + 8, 8);
-    const uint64_t h = mix((a ^ seed) * kPrime ^ (b + seed) * 0xd6e8feb86659fd93ULL);
-    return h ? h : 1;
-  }
-  const uint64_t h = hash_text(text, seed);
-  return h ? h : 1;
-}
+uint32_t hash_host(std::string_view host) { return static_cast<uint32_t>(hash::text(host, 7)); }
 
 SessionTable::SessionTable() { resize(kSmallest); }
 

@@ -8,6 +8,7 @@
 
 #include <array>
 #include <cstdint>
+#include <cstring>
 #include <string_view>
 #include <vector>
 
@@ -35,8 +36,33 @@ struct Session {
 };
 static_assert(sizeof(Session) <= 64);
 
+namespace hash {
+inline constexpr uint64_t kPrime = 0x9e3779b97f4a7c15ULL;
+inline uint64_t mix(uint64_t h) {
+  h ^= h >> 32;
+  h *= 0xd6e8feb86659fd93ULL;
+  return h ^ (h >> 29);
+}
+uint64_t text(std::string_view text, uint64_t h);
+}  // namespace hash
+
 // Never 0. `text` is the id's text (empty for pids), `pid` the process (0 for ids).
-uint64_t session_key(uint32_t group, KeyKind kind, uint32_t host, uint32_t pid, std::string_view text);
+inline uint64_t session_key(uint32_t group, KeyKind kind, uint32_t host, uint32_t pid, std::string_view text) {
+  const uint64_t seed =
+      ((uint64_t{group} << 40 ^ uint64_t{static_cast<uint8_t>(kind)} << 32 ^ pid) + host) * hash::kPrime;
+  uint64_t h;
+  if (text.empty()) {
+    h = hash::mix(seed * hash::kPrime);
+  } else if (text.size() == 16) {  // OpenSMTPD's ids
+    uint64_t a, b;
+    std::memcpy(&a, text.data(), 8);
+    std::memcpy(&b, text.data() + 8, 8);
+    h = hash::mix((a ^ seed) * hash::kPrime ^ (b + seed) * 0xd6e8feb86659fd93ULL);
+  } else {
+    h = hash::text(text, seed);
+  }
+  return h ? h : 1;
+}
 uint32_t hash_host(std::string_view host);
 
 // How long after its last line a session is believed to go on.

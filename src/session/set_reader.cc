@@ -177,8 +177,7 @@ void SetReader::end_part(Batch& out) {
                     "name the log as a file, not through a pipe",
                     set_.name));
   tracker_.finish(out);
-  figures_.add(reader_.figures());
-  reader_.figures() = {};
+  figures_.add(reader_.take_figures());
 }
 
 // ---------------------------------------------------------------- plain files
@@ -280,8 +279,7 @@ void SetReader::join(Job& job, Batch& out) {
   const uint64_t first_line = reader_.line_number();
   tracker_.join(job.batch, job.tracker, first_line, out);
   reader_.skip_to(first_line + job.reader.line_number(), job.reader);
-  figures_.add(job.reader.figures());
-  job.reader.figures() = {};
+  figures_.add(job.reader.take_figures());
   if (has_time(job.header->fold().previous())) header_->restart(job.header->fold().previous());
 }
 

@@ -4,6 +4,8 @@
 #include <charconv>
 #include <cstring>
 
+#include "base/inline.h"
+
 namespace mailward {
 namespace {
 
@@ -59,16 +61,40 @@ uint32_t number(std::string_view text, uint32_t otherwise) {
   return trouble == std::errc{} ? std::min(n, kMaxCount) : otherwise;
 }
 
+// Where a line stands: in the order of reading.
+uint64_t place_of(const Event& e) { return uint64_t{e.file} << 48 | e.line; }
+
 }  // namespace
 
 // ---------------------------------------------------------------- lines
+
+MAILWARD_INLINE Session* Tracker::live(uint64_t key, const LineContext& where, Batch& out) {
+  Session* s = table_.find(key);
+  if (s && has_time(where.record->time) && has_time(s->last) && where.record->time - s->last > lifetime(s->kind)) {
+    close(s, out);
+    return nullptr;
+  }
+  return s;
+}
+
+// Most lines tell what nobody wants to see, and stand in nobody's way: they are counted only.
+MAILWARD_INLINE void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules,
+                                   const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out) {
+  if (!meaning.plain || (meaning.kind_set & options_.wanted) || match.has(Capture::kCount))
+    return tell_each(s, where, rules, meaning, match, has_address, out);
+  if (s && (meaning.kind_set & bit(EventKind::kAuthOk))) let_in(*s);
+  if (has_address || (s && s->has_address))
+    figures_.events += meaning.kind_count;
+  else if (meaning.address == AddressFrom::kLine)
+    figures_.ambiguous += meaning.kind_count;
+}
 
 void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
                    Batch& out) {
   if (meaning.silent) return;
   if (meaning.twice && where.record->pid != 0 && !where.record->host.empty()) {
     bool unknown = false;
-    if (is_copy(where, rules, match, out, unknown)) return;
+    if (is_copy(where, rules, out, unknown)) return;
     if (unknown) {
       ask(where, rules, meaning, match, out);
       return;
@@ -130,9 +156,7 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
 // Exim writes what is meant for its reject log to syslog a second time, right after the first: of two
 // equal lines of one process within a second the second is no event. (Where the copies are turned
 // off, a client who is refused twice in a second for the same words is counted once.)
-bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out,
-                      bool& unknown) {
-  (void)match;
+bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, Batch& out, bool& unknown) {
   const uint64_t key = session_key(rules.group, KeyKind::kNone, where.host, where.record->pid, {});
   const uint32_t hash = hash_host(where.record->message) | 1;
   Session* s = live(key, where, out);
@@ -148,17 +172,8 @@ bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, const
   return copy;
 }
 
-void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
-                   const Match& match, bool has_address, Batch& out) {
-  if (meaning.plain && !(meaning.kind_set & options_.wanted) && !match.has(Capture::kCount)) {
-    // Most lines: nobody wants to see what they tell, and it stands in nobody's way.
-    if (s && (meaning.kind_set & bit(EventKind::kAuthOk))) let_in(*s);
-    if (has_address || (s && s->has_address))
-      figures_.events += meaning.kind_count;
-    else if (meaning.address == AddressFrom::kLine)
-      figures_.ambiguous += meaning.kind_count;
-    return;
-  }
+void Tracker::tell_each(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
+                        const Match& match, bool has_address, Batch& out) {
   for (const EventKind kind : meaning.kinds) {
     if (kind == EventKind::kNone) break;
     if (kind == EventKind::kAmbiguous) {
@@ -196,13 +211,22 @@ void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rul
       if (charged) ++figures_.events;
       continue;
     }
-    Event event = make_event(kind, where, rules, meaning, match);
+    if (charged && !announced) {
+      ++figures_.events;
+      if (!delivers(kind, where.record->time)) continue;
+      Event& event = out.events.emplace_back();
+      fill(event, kind, where, rules, meaning, match);
+      event.count = weight;
+      event.address = has_address ? match.address : s->address;
+      keep_texts(event, out);
+      continue;
+    }
+    Event event;
+    fill(event, kind, where, rules, meaning, match);
     event.count = weight;
     if (charged) event.address = has_address ? match.address : s->address;
     if (announced)
       announce(*s, event);
-    else if (charged)
-      emit(event, out);
     else if (s)
       wait(*s, event);
   }
@@ -268,15 +292,6 @@ void Tracker::ask(const LineContext& where, const ProgramRules& rules, const Rul
 
 // ---------------------------------------------------------------- sessions
 
-Session* Tracker::live(uint64_t key, const LineContext& where, Batch& out) {
-  Session* s = table_.find(key);
-  if (s && has_time(where.record->time) && has_time(s->last) && where.record->time - s->last > lifetime(s->kind)) {
-    close(s, out);
-    return nullptr;
-  }
-  return s;
-}
-
 Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out) {
   if (table_.size() >= kMaxSessions || kept_used_ >= kMaxKept) make_room(out);
   Session& s = table_.add(key);
@@ -311,29 +326,38 @@ void Tracker::make_room(Batch& out) {
 
 void Tracker::lose(std::string_view host, Batch& out) { lose_host(hash_host(host), out); }
 
-void Tracker::lose_host(uint32_t host, Batch& out) {
-  std::vector<std::pair<Instant, uint64_t>> ended;
+// Lines that announced something, in order: what their sessions leave behind comes out in this one.
+std::vector<uint64_t> Tracker::announced(const std::function<bool(const Session&)>& whose) {
+  std::vector<std::pair<uint64_t, uint64_t>> found;  // line, key
   table_.each([&](const Session& s) {
-    if (s.kind == KeyKind::kPid && s.host == host) ended.emplace_back(s.last, s.key);
+    if (s.hint != kNothing && whose(s)) found.emplace_back(place_of(kept_[s.hint].event), s.key);
   });
+  std::sort(found.begin(), found.end());
+  std::vector<uint64_t> keys;
+  for (const auto& [line, key] : found) keys.push_back(key);
+  return keys;
+}
+
+void Tracker::lose_host(uint32_t host, Batch& out) {
+  const auto lost = [host](const Session& s) { return s.kind == KeyKind::kPid && s.host == host; };
   if (mode_ == Mode::kAhead) {
     Question& q = out.questions.emplace_back();
     q.kind = Question::Kind::kLoss;
     q.position = static_cast<uint32_t>(out.events.size());
     q.host = host;
   }
-  std::sort(ended.begin(), ended.end());
-  for (const auto& [last, key] : ended) close(table_.find(key), out);
+  for (const uint64_t key : announced(lost)) close(table_.find(key), out);
+  if (mode_ == Mode::kAhead)
+    out.questions.back().events = static_cast<uint32_t>(out.events.size()) - out.questions.back().position;
+  std::vector<uint64_t> silent;
+  table_.each([&](const Session& s) {
+    if (lost(s)) silent.push_back(s.key);
+  });
+  for (const uint64_t key : silent) close(table_.find(key), out);
 }
 
 void Tracker::finish(Batch& out) {
-  std::vector<std::pair<uint64_t, uint64_t>> hints;  // by the line that announced
-  table_.each([&](const Session& s) {
-    if (s.hint != kNothing)
-      hints.emplace_back(uint64_t{kept_[s.hint].event.file} << 48 | kept_[s.hint].event.line, s.key);
-  });
-  std::sort(hints.begin(), hints.end());
-  for (const auto& [line, key] : hints) close(table_.find(key), out);
+  for (const uint64_t key : announced([](const Session&) { return true; })) close(table_.find(key), out);
   reset();
 }
 
@@ -354,9 +378,8 @@ void Tracker::decode_fact(Event& e, Fact f) const {
   text = decoded;
 }
 
-Event Tracker::make_event(EventKind kind, const LineContext& where, const ProgramRules& rules,
-                          const RuleMeaning& meaning, const Match& match) const {
-  Event e;
+void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const ProgramRules& rules,
+                   const RuleMeaning& meaning, const Match& match) const {
   e.time = where.record->time;
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
@@ -368,7 +391,7 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
     if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted)
       e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
     for (Fact f : meaning.vis) decode_fact(e, f);
-    return e;
+    return;
   }
   e.daemon = rules.daemon;
   e.port =
@@ -382,22 +405,28 @@ Event Tracker::make_event(EventKind kind, const LineContext& where, const Progra
     if (match.has(capture)) set(fact, match.text(capture));
   for (Fact f : meaning.vis) decode_fact(e, f);
   if (const auto ptr = e.fact(Fact::kPtr); ptr == "unknown" || ptr == "<unknown>") set(Fact::kPtr, {});
-  return e;
 }
 
-bool Tracker::delivers(const Event& event) const {
-  if (!(options_.wanted & bit(event.kind))) return false;
-  if (has_time(options_.since) && !(has_time(event.time) && event.time >= options_.since)) return false;
-  return !has_time(options_.until) || (has_time(event.time) && event.time < options_.until);
+bool Tracker::delivers(EventKind kind, Instant time) const {
+  if (!(options_.wanted & bit(kind))) return false;
+  if (has_time(options_.since) && !(has_time(time) && time >= options_.since)) return false;
+  return !has_time(options_.until) || (has_time(time) && time < options_.until);
+}
+
+// The event's views point into the line: what they show must outlive it.
+void Tracker::keep_texts(Event& event, Batch& out) const {
+  if (!options_.keep_facts) {
+    std::string_view& user = event.facts[static_cast<size_t>(Fact::kUser)];
+    if (!user.empty()) user = out.texts.keep(user);
+  } else {
+    for (std::string_view& text : event.facts) text = out.texts.keep(text);
+  }
+  if (options_.keep_raw) event.raw = out.texts.keep(event.raw);
 }
 
 void Tracker::emit(const Event& event, Batch& out) {
   ++figures_.events;
-  if (!delivers(event)) return;
-  Event& e = out.events.emplace_back(event);
-  for (std::string_view& text : e.facts)
-    if (!text.empty()) text = out.texts.keep(text);
-  e.raw = out.texts.keep(e.raw);
+  if (delivers(event.kind, event.time)) keep_texts(out.events.emplace_back(event), out);
 }
 
 uint32_t Tracker::keep(const Event& event) {
@@ -460,7 +489,13 @@ void Tracker::join(Batch& part, Tracker& ahead, uint64_t first_line, Batch& out)
     Question& q = part.questions[i];
     events_up_to(q.position);
     if (q.kind == Question::Kind::kLoss) {
+      // What the part's own sessions left behind, and what those from before it do, in one order.
+      const auto begin = static_cast<ptrdiff_t>(out.events.size());
       lose_host(q.host, out);
+      const auto middle = static_cast<ptrdiff_t>(out.events.size());
+      events_up_to(q.position + q.events);
+      std::inplace_merge(out.events.begin() + begin, out.events.begin() + middle, out.events.end(),
+                         [](const Event& x, const Event& y) { return place_of(x) < place_of(y); });
       continue;
     }
     q.where.line += first_line;

@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <string>
 #include <vector>
 
@@ -53,6 +54,7 @@ struct Question {
   enum class Kind : uint8_t { kLine, kLoss } kind = Kind::kLine;
   uint32_t position = 0;  // before this event of the batch
   uint32_t host = 0;      // kLoss
+  uint32_t events = 0;    // kLoss: so many of the batch, from `position` on, were left behind by sessions that it ended
   const ProgramRules* rules = nullptr;
   const RuleMeaning* meaning = nullptr;
   Record record;
@@ -63,6 +65,7 @@ struct Question {
       : kind(other.kind),
         position(other.position),
         host(other.host),
+        events(other.events),
         rules(other.rules),
         meaning(other.meaning),
         record(other.record),
@@ -125,23 +128,27 @@ class Tracker {
   };
 
   void lose_host(uint32_t host, Batch& out);
-  bool is_copy(const LineContext& where, const ProgramRules& rules, const Match& match, Batch& out, bool& unknown);
+  std::vector<uint64_t> announced(const std::function<bool(const Session&)>& whose);
+  bool is_copy(const LineContext& where, const ProgramRules& rules, Batch& out, bool& unknown);
   Session* live(uint64_t key, const LineContext& where, Batch& out);
   Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
   void close(Session* s, Batch& out);
   void make_room(Batch& out);
   void tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
             const Match& match, bool has_address, Batch& out);
+  void tell_each(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
+                 const Match& match, bool has_address, Batch& out);
   static void let_in(Session& s);
   void announce(Session& s, const Event& event);
   void wait(Session& s, const Event& event);
   void answer_waiting(Session& s, Batch& out);
   void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
            Batch& out);
-  Event make_event(EventKind kind, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
-                   const Match& match) const;
+  void fill(Event& event, EventKind kind, const LineContext& where, const ProgramRules& rules,
+            const RuleMeaning& meaning, const Match& match) const;
   void decode_fact(Event& e, Fact f) const;
-  bool delivers(const Event& event) const;
+  bool delivers(EventKind kind, Instant time) const;
+  void keep_texts(Event& event, Batch& out) const;
   void emit(const Event& event, Batch& out);
   uint32_t keep(const Event& event);
   void drop(uint32_t kept);

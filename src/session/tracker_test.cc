@@ -70,6 +70,11 @@ event = "auth_failed"
 attempt = "hint"
 hint = true
 [[rule]]
+name = "by-pid-opened"
+line = 'hello {address}'
+event = "connect"
+session = "open"
+[[rule]]
 name = "by-pid-closed"
 line = 'closed'
 event = "dropped"
@@ -243,8 +248,10 @@ TEST_F(Sessions, PiecesTellWhatTheWholeTells) {
                                    "unknown u from " + address,
                                    "closed",
                                    "rejected u of " + address,
-                                   "LOSS"};
-      lines.push_back({texts[below(13)], static_cast<uint32_t>(below(4) == 0 ? 0 : 7 + below(3)), second});
+                                   "LOSS",
+                                   "hello " + address};
+      const size_t which = round % 2 ? below(14) : 8 + below(6);  // every other round: sessions by process only
+      lines.push_back({texts[which], static_cast<uint32_t>(below(4) == 0 ? 0 : 7 + below(4)), second});
     }
     std::vector<size_t> cuts;
     for (size_t at = below(lines.size()); at < lines.size(); at += 1 + below(20)) cuts.push_back(at);

@@ -1,0 +1,58 @@
+#include "log/line_ends.h"
+
+#include <bit>
+
+#include "base/wide.h"
+
+namespace mailward {
+namespace {
+
+// Bits behind the end are no line ends.
+inline uint64_t within(uint64_t mask, size_t left) { return left < 64 ? mask & ((uint64_t{1} << left) - 1) : mask; }
+
+size_t find_plain(const char* p, size_t length, uint16_t* out) {
+  uint16_t* const begin = out;
+  for (size_t at = 0; at < length; at += 64) {
+    const uint64_t all = equal_mask32(p + at, '\n') | uint64_t{equal_mask32(p + at + 32, '\n')} << 32;
+    for (uint64_t ends = within(all, length - at); ends; ends &= ends - 1)
+      *out++ = static_cast<uint16_t>(at + static_cast<size_t>(std::countr_zero(ends)));
+  }
+  return static_cast<size_t>(out - begin);
+}
+
+#if defined(MAILWARD_HAS_WIDE)
+MAILWARD_WIDE size_t find_wide(const char* p, size_t length, uint16_t* out) {
+  uint16_t* const begin = out;
+  const __m256i feed = _mm256_set1_epi8('\n');
+  const auto put = [&](size_t at, uint64_t ends) MAILWARD_WIDE {
+    // Two are written whether they are there or not: more in 64 bytes are rare.
+    const auto count = static_cast<unsigned>(_mm_popcnt_u64(ends));
+    out[0] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
+    ends = _blsr_u64(ends);
+    out[1] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
+    for (unsigned i = 2; i < count; ++i) {
+      ends = _blsr_u64(ends);
+      out[i] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
+    }
+    out += count;
+  };
+  const auto mask = [&](size_t at) MAILWARD_WIDE {
+    return uint64_t{wide::mask_of(_mm256_cmpeq_epi8(wide::load32(p + at), feed))} |
+           uint64_t{wide::mask_of(_mm256_cmpeq_epi8(wide::load32(p + at + 32), feed))} << 32;
+  };
+  size_t at = 0;
+  for (; at + 64 <= length; at += 64) put(at, mask(at));
+  if (at < length) put(at, within(mask(at), length - at));
+  return static_cast<size_t>(out - begin);
+}
+#endif
+
+}  // namespace
+
+#if defined(MAILWARD_HAS_WIDE)
+LineEnds::Find* const LineEnds::find_ = has_wide() ? find_wide : find_plain;
+#else
+LineEnds::Find* const LineEnds::find_ = find_plain;
+#endif
+
+}  // namespace mailward
