@@ -37,7 +37,7 @@ Explainer make_explainer(const Settings& settings, Address address) {
   config.policies = settings.policies;
   config.local_domains = settings.local_domains;
   config.ignore = settings.ignore;
-  return Explainer(std::move(config), address);
+  return Explainer(config, address);
 }
 
 ExplanationText text_options(const GlobalOptions& globals, const Settings& settings, const Inputs& inputs) {

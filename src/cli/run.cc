@@ -66,7 +66,7 @@ class HelpText : public CLI::Formatter {
 
 // CLI11's own words for a missing value speak of types and counts.
 std::string in_words(const CLI::ParseError& error) {
-  const std::string text = error.what();
+  std::string text = error.what();
   // What a check of ours says names the option itself.
   if (error.get_name() == "ValidationError") return text.substr(std::min(text.find(": ") + 2, text.size()));
   if (error.get_name() != "ArgumentMismatch") return text;
@@ -95,7 +95,7 @@ class CommandLine {
     // "mailward help scan" is "mailward scan --help".
     if (!words.empty() && words.front() == "help") {
       words.erase(words.begin());
-      words.push_back("--help");
+      words.emplace_back("--help");
     }
     try {
       std::vector<std::string> backwards(words.rbegin(), words.rend());

@@ -76,6 +76,6 @@ ClassScan choose() { return scan_class_bytewise; }
 
 }  // namespace
 
-const ClassScan scan_class = choose();
+const ClassScan kScanClass = choose();
 
 }  // namespace mailward

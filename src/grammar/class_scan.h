@@ -43,7 +43,7 @@ struct ClassRows {
 // The first byte of [p, end) that is not in the class, or `end`. Sixteen bytes after `end` must be
 // readable.
 using ClassScan = const char* (*)(const char* p, const char* end, const ClassTable& c);
-extern const ClassScan scan_class;
+extern const ClassScan kScanClass;
 
 const char* scan_class_bytewise(const char* p, const char* end, const ClassTable& c);
 

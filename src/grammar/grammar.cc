@@ -260,7 +260,7 @@ void Grammar::add_programs(const RuleFile& file) {
   for (const Program& p : file.programs) {
     ProgramRules* const rules = programs_.emplace_back(compiler_->program(file, p)).get();
     for (const std::string& glob : p.match) {
-      const auto same = std::find_if(names_.begin(), names_.end(), [&](const Pattern_& n) { return n.glob == glob; });
+      const auto same = std::find_if(names_.begin(), names_.end(), [&](const Name& n) { return n.glob == glob; });
       ProgramRules* last = same == names_.end() ? rules : same->rules;
       while (last != rules && last->also) last = last->also;
       if (last != rules) last->also = rules;
@@ -271,7 +271,7 @@ void Grammar::add_programs(const RuleFile& file) {
 
 // An exact name comes before a pattern.
 void Grammar::sort_names() {
-  std::stable_sort(names_.begin(), names_.end(), [](const Pattern_& a, const Pattern_& b) {
+  std::stable_sort(names_.begin(), names_.end(), [](const Name& a, const Name& b) {
     return std::count(a.glob.begin(), a.glob.end(), '*') < std::count(b.glob.begin(), b.glob.end(), '*');
   });
 }
@@ -327,11 +327,13 @@ Result<void> Grammar::prepare_all() const {
 }
 
 Grammar::Found Grammar::find(std::string_view program) const {
-  for (const Pattern_& n : names_) {
+  for (const Name& n : names_) {
     std::string_view star;
     if (!glob_matches(n.glob, program, &star)) continue;
-    for (ProgramRules* rules = n.rules; rules; rules = rules->also)
+    ProgramRules* rules = n.rules;
+    do {
       if (auto ok = rules->prepare(); !ok) end_with(ok.error());
+    } while ((rules = rules->also) != nullptr);
     return {n.rules, star.empty() ? std::string_view(n.rules->service) : star};
   }
   return {};

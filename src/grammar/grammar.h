@@ -148,13 +148,13 @@ class Grammar {
 
  private:
   class Compiler;
-  struct Pattern_ {
+  struct Name {
     std::string glob;
     ProgramRules* rules;
   };
   std::vector<std::unique_ptr<RuleFile>> files_;
   std::vector<std::unique_ptr<ProgramRules>> programs_;
-  std::vector<Pattern_> names_;
+  std::vector<Name> names_;
   std::shared_ptr<Compiler> compiler_;
 
   void add_programs(const RuleFile& file);

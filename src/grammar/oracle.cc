@@ -46,7 +46,7 @@ class Oracle {
           if (!in_language(e.type, text)) continue;
           Reading next = r;
           if (e.capture != Capture::kNone)
-            next.spans[static_cast<size_t>(e.capture)] = text.data() ? text : std::string_view("", 0);
+            next.spans[static_cast<size_t>(e.capture)] = text.data() ? text : std::string_view("");
           rest(at + length, next);
         }
     }

@@ -92,7 +92,7 @@ class Automaton {
       edge(from, e.type.set, to, mark && i == 0 ? static_cast<uint8_t>(mark | kBegins) : mark);
       from = to;
     }
-    if (e.type.max == kNoMaximum || e.type.max > kLongestCount) {
+    if (e.type.max > kLongestCount) {
       const int loop = state();
       skip(from, loop);
       edge(loop, e.type.set, loop, mark);
@@ -360,8 +360,8 @@ class PairProof {
 
 std::string sentence_of(const Finding& f) {
   const bool same = f.first == f.second;
-  const std::string rules = same ? fmt::format("rule `{}`", f.first->name)
-                                 : fmt::format("rules `{}` and `{}`", f.first->name, f.second->name);
+  std::string rules = same ? fmt::format("rule `{}`", f.first->name)
+                           : fmt::format("rules `{}` and `{}`", f.first->name, f.second->name);
   switch (f.conflict) {
     case Conflict::kAddress:
       return rules + ": the line can be read as two addresses";

@@ -98,7 +98,7 @@ class TreeBuilder {
     std::vector<int> after;
   };
   class Beside;
-  void runs(std::vector<int> literals, std::string so_far, bool forward, std::vector<Run>& out);
+  void runs(const std::vector<int>& literals, const std::string& so_far, bool forward, std::vector<Run>& out);
   Built literal(const Run& run, bool forward);
   void set_literal(Tree::Node& n, const std::string& text, bool forward);
   Built dispatch(const std::vector<int>& literals, bool forward, const std::vector<OneWay>& others);

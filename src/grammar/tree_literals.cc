@@ -67,7 +67,8 @@ class TreeBuilder::Beside {
   size_t forks_ = 0;
 };
 
-void TreeBuilder::runs(std::vector<int> literals, std::string so_far, bool forward, std::vector<Run>& out) {
+void TreeBuilder::runs(const std::vector<int>& literals, const std::string& so_far, bool forward,
+                       std::vector<Run>& out) {
   std::map<char, std::vector<int>> by_first;
   for (int c : literals) {
     const std::string& text = cells_[c].text;
@@ -77,11 +78,11 @@ void TreeBuilder::runs(std::vector<int> literals, std::string so_far, bool forwa
     std::string run = cells_[group[0]].text;
     for (int c : group) run = common(run, cells_[c].text, forward);
     std::vector<int> after = cells_.concrete(cells_.beyond(group, run.size(), forward));
-    run = forward ? so_far + run : run + so_far;
+    run.insert(forward ? 0 : run.size(), so_far);
     const bool only_literals =
         std::all_of(after.begin(), after.end(), [this](int c) { return cells_[c].kind == Cell::Kind::kLiteral; });
     if (only_literals && out.size() + after.size() < kMaxRuns)
-      runs(std::move(after), std::move(run), forward, out);
+      runs(after, run, forward, out);
     else
       out.push_back({std::move(run), std::move(after)});
   }

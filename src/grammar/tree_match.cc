@@ -70,7 +70,7 @@ inline const char* scan_field_class_back(const char* p, const char* floor, const
 }
 inline bool all_in_class16(const char* p, const ClassRows&) { return is_hex16(p); }
 inline const char* scan_field_class(const char* p, const char* end, const ClassRows&, const ClassTable& c) {
-  return scan_class(p, end, c);
+  return kScanClass(p, end, c);
 }
 
 // A dotted quad: most addresses. Null: look closer. What the next step begins with is never a byte of an

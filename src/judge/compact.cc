@@ -71,12 +71,12 @@ bool JudgeState::must_stay(const Mark& m, int64_t settled) const {
 // window: it stays countable there.
 void JudgeState::add_up(const Mark& m) {
   const bool untimed = m.time == kUntimed && !m.sum;
-  const bool named = m.kind == EventKind::kAuthOk ? user_rules : fold_user;
+  const bool by_user = m.kind == EventKind::kAuthOk ? user_rules : fold_user;
   Mark sum = m;
   sum.time = kUntimed;
   sum.sum = !untimed;
   sum.keep = false;
-  if (!named && !(untimed && (user_rules || !spans.empty()))) sum.user = 0;
+  if (!by_user && !(untimed && (user_rules || !spans.empty()))) sum.user = 0;
   if (!fold_domain) sum.domain = kNoName;
   if (!fold_unknown) sum.unknown_user = false;
   if (!fold_spared) sum.spared = 0;

@@ -51,7 +51,7 @@ JudgeConfig explaining(JudgeConfig config) {
 }  // namespace
 
 struct Explainer::State {
-  State(JudgeConfig config, Address a)
+  State(const JudgeConfig& config, Address a)
       : address(a), around(widest(config.policies, a)), whole(explaining(config)), part(explaining(config)) {
     explanation.address = a;
     const auto network = part.config.ignore.find(a);
@@ -297,8 +297,7 @@ Verdict Explainer::State::verdict_of(const PolicyRule& rule) {
   return v;
 }
 
-Explainer::Explainer(JudgeConfig config, Address address)
-    : state_(std::make_unique<State>(std::move(config), address)) {}
+Explainer::Explainer(const JudgeConfig& config, Address address) : state_(std::make_unique<State>(config, address)) {}
 Explainer::Explainer(Explainer&&) noexcept = default;
 Explainer::~Explainer() = default;
 

@@ -84,7 +84,7 @@ class Explainer {
   static constexpr size_t kMostKept = 2'000'000;
 
   // Users and activity are kept, and all is told, whatever the config says.
-  Explainer(JudgeConfig config, Address address);
+  Explainer(const JudgeConfig& config, Address address);
   Explainer(Explainer&&) noexcept;
   ~Explainer();
 

@@ -287,7 +287,7 @@ std::string describe_kinds(KindSet kinds) {
   std::vector<std::string_view> words;
   for (const auto& [set, word] : {std::pair(kHostile, "hostile"), std::pair(kWeak, "weak")}) {
     if ((kinds & set) != set) continue;
-    words.push_back(word);
+    words.emplace_back(word);
     kinds &= ~set;
   }
   for (size_t i = 0; i < kEventKinds; ++i)

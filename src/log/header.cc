@@ -103,7 +103,7 @@ Took HeaderReader::read(std::string_view line, Record& out) {
   if (line.size() >= self.quick && (std::memcmp(p, self.memory.prefix, kPrefix) == 0 || self.step_second(p)))
       [[likely]] {
     out.time = self.memory.time;
-    return HeaderCache::quick(self.tags, p + kPrefix, p + line.size(), out);
+    return HeaderCache::kReadQuickly(self.tags, p + kPrefix, p + line.size(), out);
   }
   return self.form == Form::kSyslog ? self.read_syslog(line, out) : self.read_own(line, out);
 }

@@ -50,9 +50,9 @@ MAILWARD_WIDE size_t find_wide(const char* p, size_t length, uint16_t* out) {
 }  // namespace
 
 #if defined(MAILWARD_HAS_WIDE)
-LineEnds::Find* const LineEnds::find_ = has_wide() ? find_wide : find_plain;
+LineEnds::Find* const LineEnds::kFind = has_wide() ? find_wide : find_plain;
 #else
-LineEnds::Find* const LineEnds::find_ = find_plain;
+LineEnds::Find* const LineEnds::kFind = find_plain;
 #endif
 
 }  // namespace mailward

@@ -14,7 +14,7 @@ class LineEnds {
   static constexpr size_t kPadding = 64;    // so many bytes after them must be readable
 
   // Looks at [p, p + length), length up to kStretch; forgets what was found before.
-  void find(const char* p, size_t length) { count_ = find_(p, length, at_); }
+  void find(const char* p, size_t length) { count_ = kFind(p, length, at_); }
 
   // Offsets from `p`, ascending.
   const uint16_t* begin() const { return at_; }
@@ -22,7 +22,7 @@ class LineEnds {
 
  private:
   using Find = size_t(const char* p, size_t length, uint16_t* out);
-  static Find* const find_;
+  static Find* const kFind;
   size_t count_ = 0;
   uint16_t at_[kStretch + 2];
 };

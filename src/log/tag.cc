@@ -140,7 +140,7 @@ void HeaderCache::forget(HeaderSlot& slot, const char* p, size_t key_length) {
   parse_header_key({slot.key, key_length}, slot);
 }
 
-// Where HeaderCache::quick lives, for each kind of processor.
+// Where HeaderCache::kReadQuickly lives, for each kind of processor.
 struct TagReader {
   struct Plain {
 #define MAILWARD_ISA plain
@@ -163,7 +163,7 @@ struct TagReader {
 #endif
 };
 
-HeaderCache::Quick* const HeaderCache::quick = TagReader::choose();
+HeaderCache::Quick* const HeaderCache::kReadQuickly = TagReader::choose();
 
 // Everything that is not "prog[pid]: ".
 Took HeaderCache::finish(HeaderSlot& slot, const char* p, const char* end, Record& out) {

@@ -40,11 +40,12 @@ class HeaderCache {
   // Takes `rest` (a line from the first byte after the stamp and its blank) apart; fills host, program,
   // pid, message and note. kNoHeader: `rest` is empty.
   Took read(std::string_view rest, Record& out) {
-    return rest.size() >= kQuick ? quick(*this, rest.data(), rest.data() + rest.size(), out) : read_slowly(rest, out);
+    return rest.size() >= kQuick ? kReadQuickly(*this, rest.data(), rest.data() + rest.size(), out)
+                                 : read_slowly(rest, out);
   }
   // The same for a rest of at least kQuick bytes, by the instructions that this processor has.
   using Quick = Took(HeaderCache& c, const char* p, const char* end, Record& out);
-  static Quick* const quick;
+  static Quick* const kReadQuickly;
   // For headers whose program and host are known already: the slot alone.
   HeaderSlot& slot_of(std::string_view host, std::string_view program);
 
