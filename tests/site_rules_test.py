@@ -87,6 +87,22 @@ class SiteRules(unittest.TestCase):
                 self.assertEqual((done.code, done.out), (1, b""), words)
                 self.assertRegex(done.err, rb"^mailward: .*no-end\.toml:7: rule `x`: .*\n$")
 
+    def test_a_broken_file_is_in_the_way_of_its_own_logs_only(self):
+        with tempfile.TemporaryDirectory() as folder:
+            for name in ("policy", "rules"):
+                shutil.copytree(os.path.join(program.ROOT, name), os.path.join(folder, name))
+            broken = os.path.join(folder, "rules", "qmail.toml")
+            with open(broken, "a", encoding="utf-8") as out:
+                out.write('\n[[rule]]\nname = "x"\nlin = "x"\n')
+            env = {"MAILWARD_DATA": folder}
+            ours = b"Mar  2 00:00:00 h sshd[7]: Failed password for invalid user x from 192.0.2.1 port 1 ssh2\n"
+            self.assertEqual(program.run("scan", "-", data=ours * 9, env=env).code, 0)
+            for threads in ("1", "2"):
+                done = program.run("scan", "--threads", threads, "-", data=ours + b"Mar  2 00:00:01 h qmail-smtpd: x\n", env=env)
+                self.assertEqual((done.code, done.out), (1, b""))
+                self.assertRegex(done.err, rb"^mailward: .*/qmail\.toml:\d+:1: unknown key `lin`; .*\n$")
+            self.assertEqual(program.run("rules", "check", env=env).code, 1)
+
     def test_a_sound_file_is_used(self):
         with tempfile.TemporaryDirectory() as folder:
             with open(os.path.join(folder, "site.toml"), "w", encoding="utf-8") as out:
