@@ -107,6 +107,16 @@ class Formats(program.Case):
             self.assert_sound(done)
             self.assertEqual(done.json["offender"], source["offender"])
 
+    def test_dovecots_own_log(self):
+        """Many lines whose messages are put together by the reader: each keeps its own address."""
+        lines = [f"Mar 02 10:00:{i % 60:02} imap-login: Info: Disconnected (auth failed, 1 attempts in 2 secs): "
+                 f"user=<{'u' * (i % 37 + 1)}>, method=PLAIN, rip=198.51.100.{i}, lip=192.0.2.25, TLS, session=<s{i}>"
+                 for i in range(1, 101)]
+        path = self.path("dovecot.log", "".join(line + "\n" for line in lines).encode())
+        done = program.run("events", path)
+        self.assertEqual([(e["line"], e["address"], e["user"]) for e in map(json.loads, done.lines) if e["event"] == "auth_failed"],
+                         [(i, f"198.51.100.{i}", "u" * (i % 37 + 1)) for i in range(1, 101)])
+
     def test_since_and_until(self):
         early = self.scan("json", "--until", "2025-03-30").json
         late = self.scan("json", "--since", "2025-03-30").json

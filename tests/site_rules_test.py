@@ -101,6 +101,8 @@ class SiteRules(unittest.TestCase):
                 done = program.run("scan", "--threads", threads, "-", data=ours + b"Mar  2 00:00:01 h qmail-smtpd: x\n", env=env)
                 self.assertEqual((done.code, done.out), (1, b""))
                 self.assertRegex(done.err, rb"^mailward: .*/qmail\.toml:\d+:1: unknown key `lin`; .*\n$")
+            bare = b"Failed password for invalid user x from 192.0.2.1 port 1 ssh2\n"  # could be anybody's
+            self.assertEqual(program.run("scan", "-", data=bare, env=env).code, 1)
             self.assertEqual(program.run("rules", "check", env=env).code, 1)
 
     def test_a_sound_file_is_used(self):

@@ -1,5 +1,6 @@
 """The output is the same to the byte for any number of threads."""
 import gzip
+import json
 import os
 import shutil
 import subprocess
@@ -37,6 +38,23 @@ class Threads(program.Case):
     def test_events_in_order(self):
         size = "2M" if program.SANITIZER else "12M"
         self.assert_same(self.generated("mixed", size, 12), verb="events")
+
+    def test_a_repetition_at_the_beginning_of_a_piece(self):
+        """What is repeated stands before a piece that another thread reads: wherever pieces begin."""
+        before = b"Mar  2 00:00:00 mail postfix/cleanup[7]: 4ZlxrbfymfKF: message-id=<x@y.example>\n"
+        reject = (b"Mar  2 00:00:01 mail postfix/smtpd[8]: NOQUEUE: reject: RCPT from unknown[192.0.2.9]: 554 5.7.1 <a@b.example>: "
+                  b"Relay access denied; from=<c@d.example> to=<a@b.example> proto=ESMTP helo=<x>\n")
+        again = b"Mar  2 00:00:02 mail syslogd: last message repeated 4 times\n"
+        for size in (1 << 18, 1 << 20, 1 << 21):
+            filler = before * ((size - len(reject)) // len(before) + 1)
+            head = filler[:size - len(reject)]
+            head = head[:head.rfind(b"\n") + 1]
+            pad = size - len(head) - len(reject)
+            head = head[:-1] + b"z" * pad + b"\n"
+            path = self.path("repeated.log", head + reject + again + filler * 3)
+            done = self.assert_same(path, verb="events")
+            counts = [event.get("count", 1) for event in map(json.loads, done.lines) if event["event"] == "relay_denied"]
+            self.assertEqual(counts, [1, 4], size)
 
     def test_rotated_and_compressed(self):
         """One log in four parts, two of them compressed, named in a wrong order."""

@@ -90,6 +90,20 @@ std::vector<std::string> rule_paths(const std::string& folder, std::error_code& 
   return paths;
 }
 
+// What stands behind the last rule and is for tests only.
+void cut_off_tests(std::string& text) {
+  constexpr std::string_view kSections[] = {"\n[[negative]]", "\n[[story]]", "\n[[story.gives]]"};
+  const auto is_test = [&](size_t at) {
+    return std::any_of(std::begin(kSections), std::end(kSections),
+                       [&](std::string_view s) { return std::string_view(text).substr(at).starts_with(s); });
+  };
+  size_t end = text.size();
+  for (size_t at = text.rfind("\n["); at != std::string::npos && is_test(at);
+       at = at ? text.rfind("\n[", at - 1) : at - 1)
+    end = at;
+  text.resize(end);
+}
+
 std::unexpected<Error> no_folder(const std::string& folder, const std::error_code& trouble) {
   return fail(fmt::format("{}: no folder of rules can be read here: {}", folder, trouble.message()));
 }
@@ -226,9 +240,7 @@ Result<Grammar> Grammar::open(const std::string& folder) {
     bool whole_needed = first_rule != std::string::npos && text->find("\n[[program]]", first_rule) != std::string::npos;
     for (const auto& other : g.files_) whole_needed = whole_needed || other->daemon == head->daemon;
     if (whole_needed) return load({&folder, 1});
-    // What stands behind the last rule is for tests.
-    text->resize(std::min({text->size(), text->find("\n[[negative]]", text->rfind("\n[[rule")),
-                           text->find("\n[[story]]", text->rfind("\n[[rule"))}));
+    cut_off_tests(*text);
     const size_t first = g.programs_.size();
     RuleFile* const file = g.files_.emplace_back(std::make_unique<RuleFile>(std::move(*head))).get();
     g.add_programs(*file);
@@ -243,6 +255,10 @@ Result<Grammar> Grammar::open(const std::string& folder) {
           auto read = parse_rule_file(std::exchange(*all, {}), file->path);
           if (!read) {
             *outcome = std::unexpected(read.error());
+            return;
+          }
+          if (read->programs.size() != programs.size()) {
+            *outcome = fail(fmt::format("{}: a program stands behind a rule; programs come first", file->path));
             return;
           }
           *file = std::move(*read);
@@ -295,10 +311,11 @@ Result<void> ProgramRules::prepare() {
 Result<void> ProgramRules::prepare_nodes() const {
   std::call_once(nodes_once_, [this] {
     auto made = Tree::compile(patterns, Tree::Parts::kNodes);
-    if (made)
-      nodes_ = std::move(*made);
-    else
+    if (!made) {
       nodes_trouble_ = trouble_of(made.error());
+      return;
+    }
+    nodes_ = std::move(*made);
     nodes_ready_.store(true, std::memory_order_release);
   });
   if (!nodes_trouble_.empty()) return fail(nodes_trouble_);
@@ -324,6 +341,10 @@ Result<void> Grammar::prepare_all() const {
   for (const auto& p : programs_)
     if (auto ok = p->prepare_nodes(); !ok) return ok;
   return {};
+}
+
+void Grammar::need_all() const {
+  if (auto ok = prepare_all(); !ok) end_with(ok.error());
 }
 
 Grammar::Found Grammar::find(std::string_view program) const {

@@ -134,6 +134,8 @@ class Grammar {
   static Result<Grammar> compile(std::vector<RuleFile> files);
   // Makes all trees now, so that a rule that can't be compiled is told before anything is read.
   Result<void> prepare_all() const;
+  // The same for who can't do without: rules that can't be compiled end the process, as explain() does.
+  void need_all() const;
 
   struct Found {
     const ProgramRules* rules = nullptr;  // null: a program without rules

@@ -61,6 +61,7 @@ class Parser {
 
   Result<char> literal_byte() {
     const char c = text_[at_++];
+    if (c == '\n' || c == '\0') return error("a line has no such byte");
     if (c != '\\') return c;
     if (at_ >= text_.size()) return error("a `\\` at the end; write `\\\\` for the byte");
     const char e = text_[at_++];
@@ -69,6 +70,7 @@ class Parser {
         return error("`\\x` wants two hexadecimal digits");
       const char byte = static_cast<char>(hex_value(text_[at_]) * 16 + hex_value(text_[at_ + 1]));
       at_ += 2;
+      if (byte == '\n' || byte == '\0') return error("a line has no such byte");
       return byte;
     }
     if (e == '{' || e == '}' || e == '|' || e == '\\') return e;

@@ -140,6 +140,7 @@ class TreeBuilder {
   void choose_window(const std::vector<Straight>& all);
 
   const ByteSet hex_ = builtin_types().at("hex").type.set;
+  const Type address_ = builtin_types().at("address").type;
   std::span<const TreePattern> patterns_;
   Tree& out_;
   uint32_t rule_ = 0;  // whose cells are made

@@ -196,7 +196,8 @@ Tree::Op TreeBuilder::field_node(const FieldGroup& g, bool forward, Tree::Node& 
     n.index = g.type.max - g.type.min;
     return Tree::Op::kClass;
   }
-  return g.type.kind == Type::Kind::kAddress && g.back == 0 ? Tree::Op::kAddress : Tree::Op::kField;
+  // An address of any kind and length; other types (address4) are read by their bytes.
+  return g.type == address_ && g.back == 0 ? Tree::Op::kAddress : Tree::Op::kField;
 }
 
 // A field that one rule keeps and another only passes over is one edge, so that no byte is read

@@ -326,6 +326,16 @@ TEST(Tree, ReadsAddressesAsTheyAreParsed) {
   EXPECT_GT(good, 50'000U);
 }
 
+TEST(Tree, ReadsNoOtherAddressesThanTheTypeHas) {
+  for (const std::vector<Lines>& samples : {std::vector<Lines>{}, {{"from 192.0.2.7 port 25"}}}) {
+    const auto c = compile({"from {address:address4} port {count}"}, nullptr, samples);
+    std::string padded;
+    EXPECT_TRUE(match(*c, padded, "from 192.0.2.7 port 25").matched);
+    EXPECT_FALSE(match(*c, padded, "from 2001:db8::5 port 25").matched);
+    EXPECT_FALSE(match(*c, padded, "from ::ffff:192.0.2.7 port 25").matched);
+  }
+}
+
 TEST(Tree, TextThatMustOccurOnce) {
   const auto c = compile({"for ({helo:free}) [{address}]{!: 535 (set_id=}{user:free})"});
   std::string padded;

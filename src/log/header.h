@@ -55,8 +55,9 @@ class HeaderReader {
   ~HeaderReader();
 
   // `line` is without its line feed; a carriage return at its end is taken off. Views of `out` point
-  // into `line` or into this reader: valid until the next call.
+  // into `line` or into this reader: valid until the next call, and where views_last() as long as `line`.
   Took read(std::string_view line, Record& out);
+  bool views_last() const { return form() != Form::kDovecot; }  // its messages are put together here
 
   Form form() const;
   const TimeFold& fold() const;

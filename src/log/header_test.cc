@@ -311,6 +311,26 @@ TEST(Header, NoteStaysWithItsHeader) {
   EXPECT_EQ(r.note->value, 7u);
 }
 
+// A bracket that holds no pid belongs to the text: the word before it is no program, and what is known
+// of that program is nothing to such a line, whichever comes first.
+TEST(Header, NoteOfALineWithoutProgramIsItsOwn) {
+  HeaderReader reader = reader_for(S);
+  Record r;
+  const std::string odd = "Mar  2 10:00:00 mail sshd[abc junk junk junk junk junk junk junk junk";
+  const std::string usual =
+      "Mar  2 10:00:01 mail sshd[121]: Failed password for invalid user bob from 198.51.100.9 port 4000 ssh2";
+  for (int round = 0; round < 2; ++round) {
+    ASSERT_EQ(reader.read(odd, r), Took::kRecord);
+    EXPECT_EQ(r.program, "");
+    EXPECT_EQ(r.note->value, 0u);
+    r.note->value = 8;
+    ASSERT_EQ(reader.read(usual, r), Took::kRecord);
+    EXPECT_EQ(r.program, "sshd");
+    EXPECT_EQ(r.note->value, round == 0 ? 0u : 7u);
+    r.note->value = 7;
+  }
+}
+
 TEST(Header, NoteOfOwnFormsAndRfc5424) {
   for (const auto& [form, line] :
        {std::pair{E, "2026-02-03 10:18:01 text"}, std::pair{D, "Feb 03 10:16:01 auth: Info: x"},

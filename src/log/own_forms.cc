@@ -141,7 +141,9 @@ Took OwnForms::read_dovecot(std::string_view line, Stamp& stamp, Record& out) {
   if (level.info) {
     joined_.assign(out.message.substr(0, level.at));
     joined_.append(out.message.substr(level.at + level.length));
-    out.message = joined_;
+    const size_t length = joined_.size();
+    joined_.append(kRecordPadding, '\0');
+    out.message = std::string_view(joined_).substr(0, length);
   }
   return Took::kRecord;
 }

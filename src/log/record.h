@@ -4,6 +4,7 @@
 // buffer, for forms that must be unescaped): valid until the next call of the reader.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -28,6 +29,10 @@ struct Origin {
   int64_t uid = -1;            // _UID; -1: not told
   bool trimmed = false;        // SYSLOG_RAW is there: the message is not all that its writer sent
 };
+
+// So many bytes behind Record::message may be read, whatever they are, where the reader's input has them
+// (a block of lines); a reader that makes a message of its own sees to it.
+inline constexpr size_t kRecordPadding = 64;
 
 struct Record {
   Instant time = kNoInstant;       // kNoInstant: text without a header

@@ -179,6 +179,11 @@ Took HeaderCache::finish(HeaderSlot& slot, const char* p, const char* end, Recor
   } else {
     out.message = {p + std::min<size_t>(slot.message_at, length), end};
   }
+  // What was noted of the slot's program is nothing to another one.
+  if (out.program != std::string_view{p + slot.program_at, slot.program_length}) {
+    scratch_.note = {};
+    out.note = &scratch_.note;
+  }
   const bool exim = slot.tail == Tail::kEximPid || slot.tail == Tail::kEximMessage;
   return exim ? strip_exim_stamp(out) : Took::kRecord;
 }

@@ -60,7 +60,7 @@ class HeaderCache {
   void forget(HeaderSlot& slot, const char* p, size_t key_length);
   Took read_long(const char* p, const char* end, Record& out);
   Took read_slowly(std::string_view rest, Record& out);
-  static Took finish(HeaderSlot& slot, const char* p, const char* end, Record& out);
+  Took finish(HeaderSlot& slot, const char* p, const char* end, Record& out);
 
   std::array<HeaderSlot, size_t{1} << kSlotBits> slots_{};
   HeaderSlot scratch_{};

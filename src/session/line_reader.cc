@@ -87,7 +87,7 @@ MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
 const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   const char* line = begin;
   Line* const first = together_.data();
-  Line* const last = first + kTogether;
+  Line* const last = first + (header.views_last() ? kTogether : 1);
   Line* next = first;
   const auto explain_ready = [&] {
     for (Line* l = first; l < next; ++l) explain(*l, out);
@@ -151,7 +151,7 @@ size_t& LineReader::last_length(uint64_t writer) {
 // programs explain it, they must accuse the same address.
 bool LineReader::explain_bare(const Line& line, Batch& out) {
   const Record& r = line.record;
-  if (!bare_ready_ && !grammar_.prepare_all()) return false;
+  if (!bare_ready_) grammar_.need_all();
   bare_ready_ = true;
   const ProgramRules* by = nullptr;
   const RuleMeaning* meaning = nullptr;
@@ -236,13 +236,14 @@ void LineReader::keep_previous() {
   previous_message_.assign(explained_->record.message);
   previous_rules_ = explained_->rules;
   previous_pid_ = explained_->record.pid;
-  has_previous_ = true;
+  has_previous_ = knows_previous_ = true;
   explained_ = nullptr;
 }
 
 void LineReader::forget_previous() {
   explained_ = nullptr;
   has_previous_ = false;
+  knows_previous_ = true;
 }
 
 }  // namespace mailward

@@ -62,7 +62,12 @@ class LineReader {
   // Lines that somebody else read.
   void skip_to(uint64_t line, const LineReader& other) {
     line_ = line;
-    forget_previous();
+    if (other.knows_previous_) {
+      has_previous_ = other.has_previous_;
+      previous_message_ = other.previous_message_;
+      previous_rules_ = other.previous_rules_;
+      previous_pid_ = other.previous_pid_;
+    }
     for (const auto& [writer, length] : other.last_lengths_) last_length(writer) = length;
   }
   // A stream of records read on by so many lines, of which some had no header or were too long.
@@ -77,7 +82,7 @@ class LineReader {
     figures_ = {};
     seen_ = kNoInstant;
     forget_previous();
-    wants_previous_ = false;
+    knows_previous_ = wants_previous_ = false;
     last_lengths_.clear();
   }
   const LineFigures& figures() const { return figures_; }
@@ -132,6 +137,7 @@ class LineReader {
   // lines that went together are done.
   const Line* explained_ = nullptr;  // that record, while they are not
   bool has_previous_ = false, wants_previous_ = false;
+  bool knows_previous_ = false;  // some record since forget() was one, or ended the last one's being it
   std::string previous_message_;
   const ProgramRules* previous_rules_ = nullptr;
   uint32_t previous_pid_ = 0;
