@@ -26,12 +26,13 @@
 #include "base/result.h"
 #include "grammar/class_scan.h"
 #include "grammar/pattern.h"
+#include "log/record.h"
 
 namespace mailward {
 
 // So many bytes after a message must be readable: the walk compares and scans 32 at a time, and may
 // look at those behind a field before it sees that the message is over.
-inline constexpr size_t kMessagePadding = 64;
+inline constexpr size_t kMessagePadding = kRecordPadding;
 
 struct TextSpan {
   const char* begin;

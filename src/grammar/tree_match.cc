@@ -249,7 +249,7 @@ MAILWARD_TARGET inline const char* read_ipv6(const char* p, const char* end, Add
   digits = _bzhi_u64(digits, static_cast<uint32_t>(stop));
   colons = _bzhi_u64(colons, static_cast<uint32_t>(stop));
   const uint64_t gap = colons & colons >> 1;  // where "::" begins
-  uint64_t starts = digits & ~(digits << 1);
+  const uint64_t starts = digits & ~(digits << 1);
   const auto groups = static_cast<unsigned>(std::popcount(starts));
   // A single colon neither begins nor ends it; a group has at most four digits; one gap, of one group at least.
   const uint64_t edges = (uint64_t{1} | uint64_t{1} << (stop - 1)) & colons & ~(gap | gap << 1);

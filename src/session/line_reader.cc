@@ -9,6 +9,7 @@
 
 namespace mailward {
 namespace {
+static_assert(LineEnds::kPadding <= kMessagePadding);
 constexpr size_t kUnknown = SIZE_MAX, kTrimmed = SIZE_MAX - 1;
 constexpr size_t kMaxWriters = 65'536;
 }  // namespace
