@@ -129,7 +129,7 @@ class Grammar::Compiler {
     const std::lock_guard only_one(mutex_);
     for (const Rule& rule : file.rules) {
       if (std::find(rule.programs.begin(), rule.programs.end(), p.name) == rule.programs.end()) continue;
-      auto m = meaning(rule, out.group, p.twice);
+      auto m = meaning(rule, out, p.twice);
       if (!m) return fail(fmt::format("{}: {}", file.path, m.error().message));
       out.meanings.push_back(std::move(*m));
       TreePattern& pattern = out.patterns.emplace_back(&rule.pattern, rule.name, rank_of(rule));
@@ -139,13 +139,16 @@ class Grammar::Compiler {
   }
 
  private:
-  Result<RuleMeaning> meaning(const Rule& r, uint32_t group, bool twice) {
+  Result<RuleMeaning> meaning(const Rule& r, const ProgramRules& program, bool twice) {
     RuleMeaning m;
     m.rule = &r;
     for (size_t i = 0; i < r.events.size(); ++i) m.kinds[i] = r.events[i];
     m.address = r.address;
     m.session = r.session;
     m.key = r.key;
+    m.id = r.key == KeyKind::kQueue ? Capture::kQueue : r.key == KeyKind::kSession ? Capture::kSession : Capture::kNone;
+    m.group = program.group;
+    m.daemon = program.daemon;
     m.hint = r.hint;
     m.unknown_user = r.unknown_user;
     m.count = r.count;
@@ -155,7 +158,7 @@ class Grammar::Compiler {
       if (const auto fact = fact_of(c)) m.vis.push_back(*fact);
     m.silent = r.events.empty() && r.session == SessionAct::kNone;
     if (!r.attempt.empty()) {
-      auto& classes = attempts_[group];
+      auto& classes = attempts_[program.group];
       auto it = std::find(classes.begin(), classes.end(), r.attempt);
       if (it == classes.end()) {
         if (classes.size() >= kAttemptClasses)
@@ -169,6 +172,7 @@ class Grammar::Compiler {
     m.kind_count = static_cast<uint8_t>(r.events.size());
     m.plain = m.attempt == kNoAttempt && m.count > 0 && m.session != SessionAct::kWait &&
               !(m.kind_set & bit(EventKind::kAmbiguous));
+    m.follows = !m.twice && (m.session == SessionAct::kIn || m.session == SessionAct::kEnd);
     for (const auto& [name, value] : r.constants) m.constants.emplace_back(*fact_of(*parse_capture(name)), value);
     return m;
   }

@@ -31,15 +31,19 @@ struct RuleMeaning {
   AddressFrom address = AddressFrom::kNobody;
   SessionAct session = SessionAct::kNone;
   KeyKind key = KeyKind::kNone;
+  Capture id = Capture::kNone;   // what `key` is read from; kNone: the process
   uint8_t attempt = kNoAttempt;  // number of the class within its group
   bool hint = false;
   bool unknown_user = false;
   bool twice = false;
-  bool plain = false;  // its events are no attempts and wait for nothing
+  bool plain = false;    // its events are no attempts and wait for nothing
+  bool follows = false;  // a line in a session that another one opened
   uint8_t kind_count = 0;
   KindSet kind_set = 0;  // of `kinds`
   bool silent = false;   // no event and no session: nothing is to be done
   uint32_t count = 1;
+  uint32_t group = 0;       // of the program
+  std::string_view daemon;  // lives as long as the grammar
   std::vector<std::pair<Fact, std::string>> constants;
   std::vector<Fact> vis;  // to be decoded
 };

@@ -72,6 +72,9 @@ class Tree {
   // nodes of all patterns cost much more. So they can be had apart.
   enum class Parts : uint8_t { kAll, kStraightWays, kNodes };
   static Result<Tree> compile(std::span<const TreePattern> patterns, Parts parts = Parts::kAll);
+  Tree() = default;
+  Tree(Tree&&) = default;  // steps point into rows_
+  Tree& operator=(Tree&&) = default;
 
   // True and `m` filled (but for spans that are not present) when a rule explains [begin, end).
   bool match(const char* begin, const char* end, Match& m) const;
@@ -79,7 +82,7 @@ class Tree {
   // somewhere within kMessagePadding of `begin`; and the walk from there.
   uint32_t straight_start(const char* begin) const;
   bool match_straight(uint32_t start, const char* begin, const char* end, Match& m) const;
-  // match() by instructions that every processor has; for tests.
+  // match() by instructions that every processor has, where this one has more without straight ways; for tests.
   bool match_plain(const char* begin, const char* end, Match& m) const;
 
   size_t nodes() const { return nodes_.size(); }
@@ -103,22 +106,19 @@ class Tree {
     kAccept,
     kLiteral,  // in Node::enter only
   };
-  // Node::enter of a straight way: an Op, kLiteral, or, where a short literal stands alone, that and the
-  // Op; and two that stand for more than one way.
-  static constexpr uint8_t kThenGo = 10, kThenHex16 = 11, kAcceptOrOther = 17, kSwitch = 18, kStraightSteps = 19;
   static constexpr uint32_t kNowhere = UINT32_MAX;
   static constexpr size_t kInline = 32;
   struct alignas(64) Node {
     char text[kInline] = {};   // the literal: its first bytes (backwards: its last)
     uint32_t length = 0;       // of the literal; 0: none
     uint32_t rest = 0;         // of a longer one: where the bytes that are not in `text` stand in pool_
-    uint32_t next = kNowhere;  // kGo and fields; of a straight way's kAccept: the captures that are present
+    uint32_t next = kNowhere;  // kGo and fields
     uint32_t index = 0;  // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_; see kClass
-    uint32_t table = 0;  // kClass: into rows_; of a straight way's kAccept: the rule
+    uint32_t table = 0;        // kClass: into rows_
     uint32_t other = kNowhere;   // the node to go to where the literal does not stand here
     uint32_t beside = kNowhere;  // into ways_: ways that are still possible where it does, but go on otherwise
     uint8_t min = 0;             // kClass
-    uint8_t enter = 0;           // `op`, or kLiteral: there is a literal to look at first (see also kThenGo)
+    uint8_t enter = 0;           // `op`, or kLiteral: there is a literal to look at first
     Op op = Op::kGo;
     Capture capture = Capture::kNone;
   };
@@ -166,9 +166,60 @@ class Tree {
   static constexpr uint64_t kHash = 0x9e3779b97f4a7c15ULL;
   static constexpr size_t kMaxChoices = 64;  // forks on one path, seen to by compile()
 
+  // Where this process's walk does each Do.
+  static const void* const* places();
+
   struct Switch {
-    std::array<uint32_t, 256> to;  // by a byte: the node
+    std::array<uint32_t, 256> to;  // by a byte: the step
   };
+  // A step of a straight way: one thing to do, and then the step that stands behind it. A literal that
+  // stands alone, and what is to be done after it, are one step.
+  enum class Do : uint8_t {
+    kFail,     // the first of all steps
+    kSwitch,   // to the step that a byte tells: of p[min], switches_[index]
+    kBeside,   // remember that it may go on at `beside`, too
+    kLiteral,  // else to `other`
+    kLiteralBeside,
+    kLongLiteral,  // of more than kInline bytes
+    kThenGo,       // a literal alone
+    kHex16,        // see Op; the literal's step before it, or it and its literal
+    kThenHex16,
+    kClass,
+    kThenClass,
+    kAddress,
+    kThenAddress,
+    kField,
+    kThenField,
+    kFree,
+    kThenFree,
+    kAccept,
+    kThenAccept,
+    kAcceptOrOther,  // the literal is the end, or it is not: nothing is to be remembered
+    kBackLiteral,    // from the right end
+    kBackLiteralBeside,
+    kBackLongLiteral,
+    kBackField,
+    kBackAccept,
+  };
+  static constexpr size_t kSteps = static_cast<size_t>(Do::kBackAccept) + 1;
+  struct alignas(64) Step {
+    char text[kInline] = {};   // as Node::text
+    const void* go = nullptr;  // where the walk does this: of its own table, by Do
+    union {
+      const ClassRows* rows = nullptr;  // kClass, kHex16
+      uint32_t rest;                    // long literals, as Node::rest
+      struct {
+        uint32_t rule, present;  // and the captures that are present
+      } accepted;
+    };
+    uint32_t other = 0;  // the step to go to where the literal does not stand here; 0 fails
+    uint32_t beside = kNowhere;
+    uint32_t index = 0;  // as Node::index
+    uint16_t length = 0;
+    uint8_t min = 0;
+    uint8_t span = 0;  // offset of the capture's place in Match::spans, in bytes
+  };
+  static_assert(sizeof(Step) == 64);
 
   // Straight ways: one way through one rule, without alternatives, node after node: only ways on which
   // no rule of a lower rank could explain the message. Those
@@ -176,14 +227,14 @@ class Tree {
   struct Straights {
     uint32_t offset = 0;
     uint32_t shift = 63;                              // 64 - bits
-    std::vector<uint32_t> slots{kNowhere, kNowhere};  // into straight_nodes_; a message that is too short finds any
+    std::vector<uint32_t> slots{kNowhere, kNowhere};  // into steps_; a message that is too short finds any
     uint32_t open = kNowhere;                         // ways that those bytes do not tell: tried when the others fail
     size_t ways = 0;                                  // how many there are
   };
 
   uint32_t root_ = kNowhere;
   Straights straights_;
-  std::vector<Node> straight_nodes_;
+  std::vector<Step> steps_;
   std::vector<Switch> switches_;
   std::vector<Node> nodes_;
   std::vector<Dispatch> dispatches_;

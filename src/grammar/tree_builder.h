@@ -134,9 +134,16 @@ class TreeBuilder {
   static bool same_step(Trie& known, const StraightStep& step, uint32_t kept);
   static bool ends(const Trie& t);
   static void gather(std::vector<Trie>& level);
+  struct Laid {  // what is to become one step or two
+    Tree::Node node;
+    bool forward = true, switches = false;
+    uint32_t rule = 0, present = 0;  // Op::kAccept
+  };
   void lay(std::vector<Trie>& level, bool forward, uint32_t captures);
   static constexpr size_t kFewestSwitched = 3;
   size_t lay_switch(std::span<const Trie> literals, std::span<const size_t> places, size_t node);
+  void put_steps();
+  void put_steps_of(const Laid& laid);
   void choose_window(const std::vector<Straight>& all);
 
   const ByteSet hex_ = builtin_types().at("hex").type.set;
@@ -150,6 +157,7 @@ class TreeBuilder {
   std::map<std::vector<int>, Built> forward_nodes_, backward_nodes_;
   std::map<FieldGroup, uint32_t> field_of_;
   std::map<uint32_t, uint32_t> placed_;  // by id of what was built
+  std::vector<Laid> laid_;               // of straight ways
   uint32_t next_id_ = 0;
 };
 

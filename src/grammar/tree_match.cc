@@ -288,21 +288,28 @@ bool Tree::match_straight(uint32_t start, const char* begin, const char* end, Ma
 }
 
 bool Tree::match(const char* begin, const char* end, Match& m) const {
-  if (!kWide) return match_plain(begin, end, m);
-  return wide::Walk::straight(*this, straight_start(begin), begin, end, m) ||
-         wide::match_nodes(*this, root_, begin, end, m);
+  return match_straight(straight_start(begin), begin, end, m) ||
+         (kWide ? wide::match_nodes(*this, root_, begin, end, m) : match_plain(begin, end, m));
 }
 #else
 bool Tree::match_straight(uint32_t start, const char* begin, const char* end, Match& m) const {
   return plain::Walk::straight(*this, start, begin, end, m);
 }
 
-bool Tree::match(const char* begin, const char* end, Match& m) const { return match_plain(begin, end, m); }
+bool Tree::match(const char* begin, const char* end, Match& m) const {
+  return match_straight(straight_start(begin), begin, end, m) || match_plain(begin, end, m);
+}
 #endif
 
 bool Tree::match_plain(const char* begin, const char* end, Match& m) const {
-  return plain::Walk::straight(*this, straight_start(begin), begin, end, m) ||
-         plain::Walk(*this, begin, end, m).run(root_);
+  return plain::Walk(*this, begin, end, m).run(root_);
+}
+
+const void* const* Tree::places() {
+  Match m;
+  const Tree none;
+  none.match_straight(kNowhere, nullptr, nullptr, m);
+  return reinterpret_cast<const void* const*>(m.spans[0].begin);
 }
 
 }  // namespace mailward

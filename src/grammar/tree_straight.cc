@@ -167,6 +167,7 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
     const Cell x = cells_[c];
     switch (x.kind) {
       case Cell::Kind::kLiteral:
+        if (x.text.size() > UINT16_MAX) return {};
         s.steps.push_back({x.text, {}});
         if (fixed) s.known += x.text, s.fixed.append(x.text.size(), 'x');
         break;
@@ -270,12 +271,12 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures)
         }
   const auto literals = static_cast<size_t>(
       std::find_if(level.begin(), level.end(), [](const Trie& t) { return t.step.text.empty(); }) - level.begin());
-  const size_t place_of_switch = out_.straight_nodes_.size();
+  const size_t place_of_switch = laid_.size();
   const bool switches = forward && literals >= kFewestSwitched;
-  if (switches) out_.straight_nodes_.emplace_back();
+  if (switches) laid_.emplace_back().switches = true;
   std::vector<size_t> places;
   for (Trie& t : level) {
-    places.push_back(out_.straight_nodes_.size());
+    places.push_back(laid_.size());
     Tree::Node n = t.step.node;
     Trie* last = &t;
     const std::string& text = t.step.text;
@@ -284,14 +285,13 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures)
       n = last->step.node;
     }
     if (!text.empty()) set_literal(n, text, forward);
-    if (n.op == Tree::Op::kAccept) n.next = captures & out_.kept_[n.table];
-    out_.straight_nodes_.push_back(n);
+    laid_.push_back({n, forward, false, n.table, captures & (n.op == Tree::Op::kAccept ? out_.kept_[n.table] : 0)});
     lay(last->then, forward && n.op != Tree::Op::kFree, captures | 1U << static_cast<unsigned>(n.capture));
   }
   const size_t at = switches ? lay_switch({level.data(), literals}, places, place_of_switch) : 0;
   // The next that may stand where this one does not, and the next that may stand where it does.
   for (size_t i = 0; i < level.size(); ++i) {
-    Tree::Node& n = out_.straight_nodes_[places[i]];
+    Tree::Node& n = laid_[places[i]].node;
     const std::string& text = level[i].step.text;
     for (size_t j = i + 1; j < level.size(); ++j) {
       const std::string& other = level[j].step.text;
@@ -299,15 +299,6 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures)
       if (n.other == Tree::kNowhere) n.other = static_cast<uint32_t>(places[j]);
       if (n.beside == Tree::kNowhere && may_stand_too(text, other, forward && ends(level[j]), forward))
         n.beside = static_cast<uint32_t>(places[j]);
-    }
-    const bool alone = n.other == Tree::kNowhere && n.length <= Tree::kInline;
-    n.enter = static_cast<uint8_t>(alone ? n.op : Tree::Op::kLiteral);
-    if (alone && n.length > 0) {
-      n.enter = n.op == Tree::Op::kGo
-                    ? Tree::kThenGo
-                    : static_cast<uint8_t>(n.enter - static_cast<uint8_t>(Tree::Op::kHex16) + Tree::kThenHex16);
-    } else if (forward && !alone && n.op == Tree::Op::kAccept) {
-      n.enter = Tree::kAcceptOrOther;
     }
   }
 }
@@ -333,12 +324,108 @@ size_t TreeBuilder::lay_switch(std::span<const Trie> literals, std::span<const s
   by_byte.to.fill(places.size() > literals.size() ? static_cast<uint32_t>(places[literals.size()]) : Tree::kNowhere);
   for (size_t i = literals.size(); i-- > 0;)
     by_byte.to[static_cast<uint8_t>(literals[i].step.text[best])] = static_cast<uint32_t>(places[i]);
-  Tree::Node& n = out_.straight_nodes_[node];
-  n.enter = Tree::kSwitch;
+  Tree::Node& n = laid_[node].node;
   n.min = static_cast<uint8_t>(best);
   n.index = static_cast<uint32_t>(out_.switches_.size());
   out_.switches_.push_back(by_byte);
   return best;
+}
+
+// What was laid becomes steps.
+void TreeBuilder::put_steps() {
+  out_.steps_.emplace_back().go = Tree::places()[static_cast<size_t>(Tree::Do::kFail)];
+  std::vector<uint32_t> first;
+  for (const Laid& laid : laid_) {
+    first.push_back(static_cast<uint32_t>(out_.steps_.size()));
+    put_steps_of(laid);
+  }
+  const auto move = [&](uint32_t& to, uint32_t nowhere) { to = to == Tree::kNowhere ? nowhere : first[to]; };
+  for (size_t i = 1; i < out_.steps_.size(); ++i) {
+    move(out_.steps_[i].other, 0);
+    move(out_.steps_[i].beside, Tree::kNowhere);
+  }
+  for (Tree::Switch& by_byte : out_.switches_)
+    for (uint32_t& to : by_byte.to) move(to, 0);
+  for (uint32_t& to : out_.straights_.slots) move(to, Tree::kNowhere);
+  move(out_.straights_.open, Tree::kNowhere);
+}
+
+void TreeBuilder::put_steps_of(const Laid& laid) {
+  using Do = Tree::Do;
+  const Tree::Node& n = laid.node;
+  const void* const* const places = Tree::places();
+  const auto put = [&](Do what) -> Tree::Step& {
+    Tree::Step& s = out_.steps_.emplace_back();
+    s.go = places[static_cast<size_t>(what)];
+    s.other = s.beside = Tree::kNowhere;
+    return s;
+  };
+  const auto add_literal = [&](Tree::Step& s) {
+    std::copy(std::begin(n.text), std::end(n.text), s.text);
+    s.length = static_cast<uint16_t>(n.length);
+    s.other = n.other;
+    s.beside = n.beside;
+  };
+  const auto add_op = [&](Tree::Step& s) {
+    s.index = n.index;
+    s.min = n.min;
+    s.span = static_cast<uint8_t>(static_cast<size_t>(n.capture) * sizeof(TextSpan));
+    if (n.op == Tree::Op::kAccept)
+      s.accepted = {laid.rule, laid.present};
+    else
+      s.rows = n.op == Tree::Op::kClass || n.op == Tree::Op::kHex16 ? &out_.rows_[n.table] : nullptr;
+  };
+  if (laid.switches) return add_op(put(Do::kSwitch));
+
+  struct Kinds {
+    Do alone, after_literal;
+  };
+  const auto kinds = [&]() -> Kinds {
+    switch (n.op) {
+      case Tree::Op::kGo:
+        return {Do::kFail, Do::kThenGo};
+      case Tree::Op::kHex16:
+        return {Do::kHex16, Do::kThenHex16};
+      case Tree::Op::kClass:
+        return {Do::kClass, Do::kThenClass};
+      case Tree::Op::kAddress:
+        return {Do::kAddress, Do::kThenAddress};
+      case Tree::Op::kFree:
+        return {Do::kFree, Do::kThenFree};
+      case Tree::Op::kAccept:
+        return {Do::kAccept, Do::kThenAccept};
+      default:
+        return {Do::kField, Do::kThenField};
+    }
+  }();
+  const bool is_long = n.length > Tree::kInline, has_beside = n.beside != Tree::kNowhere;
+  if (laid.forward && !is_long && n.other == Tree::kNowhere) {
+    Tree::Step& s = put(n.length > 0 ? kinds.after_literal : kinds.alone);
+    add_literal(s);
+    return add_op(s);
+  }
+  if (laid.forward && !is_long && n.op == Tree::Op::kAccept) {
+    Tree::Step& s = put(Do::kAcceptOrOther);
+    add_literal(s);
+    return add_op(s);
+  }
+  if (is_long) {
+    Tree::Step& s = put(laid.forward ? Do::kLongLiteral : Do::kBackLongLiteral);
+    add_literal(s);
+    s.rest = n.rest;
+  } else if (n.length > 0) {
+    if (laid.forward)
+      add_literal(put(has_beside ? Do::kLiteralBeside : Do::kLiteral));
+    else
+      add_literal(put(has_beside ? Do::kBackLiteralBeside : Do::kBackLiteral));
+  } else if (has_beside) {
+    add_literal(put(Do::kBeside));
+  }
+  if (n.op == Tree::Op::kGo) return;
+  if (laid.forward)
+    add_op(put(kinds.alone));
+  else
+    add_op(put(n.op == Tree::Op::kAccept ? Do::kBackAccept : Do::kBackField));
 }
 
 // Where the eight bytes stand that tell the ways apart best.
@@ -384,13 +471,14 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
     insert(w ? slots[*w * Tree::kHash >> out.shift] : open, s.steps, s);
   }
   const auto put = [&](std::vector<Trie>& ways) {
-    const auto at = static_cast<uint32_t>(out_.straight_nodes_.size());
+    const auto at = static_cast<uint32_t>(laid_.size());
     lay(ways, true, 0);
     return at;
   };
   out.open = open.empty() ? Tree::kNowhere : put(open);
   out.slots.clear();
   for (auto& ways : slots) out.slots.push_back(ways.empty() ? out.open : put(ways));
+  put_steps();
 }
 
 }  // namespace mailward

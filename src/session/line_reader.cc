@@ -24,27 +24,26 @@ void LineFigures::add(const LineFigures& other) {
   if (has_time(other.last) && other.last > last) last = other.last;
 }
 
-MAILWARD_INLINE void LineReader::tell(const Line& line, const ProgramRules& rules, const RuleMeaning& meaning,
-                                      uint32_t repeat, Batch& out) {
-  where_.record = &line.record;
-  where_.line = line.number;
-  where_.file = file_;
-  where_.repeat = repeat;
-  where_.host = line.host;
-  where_.cut = match_.address_right && at_cut_length(line.record);
-  // What nobody wants stays empty.
-  if (options_.keep_raw) where_.raw = line.raw;
-  if (options_.keep_facts) where_.service = grammar_.find(line.record.program).service;
-  tracker_.take(where_, rules, meaning, match_, out);
+MAILWARD_INLINE void LineReader::tell(Line& line, const RuleMeaning& meaning, Batch& out) {
+  line.where.cut = match_.address_right && at_cut_length(line.record);
+  if (options_.keep_facts) line.where.service = grammar_.find(line.record.program).service;
+  tracker_.take(line.where, meaning, match_, out);
+}
+
+void LineReader::tell_repeated(const Line& line, const RuleMeaning& meaning, uint64_t times, Batch& out) {
+  Line again = line;
+  again.where.repeat = static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000));
+  tell(again, meaning, out);
 }
 
 // False: nothing more is to be done with this line.
 MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end, HeaderReader& header, Line& line) {
   ++line_;
   ++figures_.lines;
-  line.raw = {begin, static_cast<size_t>(end - begin)};
-  line.number = line_;
-  const Took took = header.read(line.raw, line.record);
+  line.where.raw = {begin, static_cast<size_t>(end - begin)};
+  line.where.line = line_;
+  line.where.file = file_;
+  const Took took = header.read(line.where.raw, line.record);
   if (took == Took::kRecord) return find_rules(line);
   if (took == Took::kNoHeader) ++figures_.not_understood;
   return false;
@@ -56,14 +55,14 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
   seen(r.time);
   if (r.note && r.note->value) [[likely]] {
     line.rules = static_cast<const ProgramRules*>(r.note->rules);
-    line.host = static_cast<uint32_t>(r.note->value);
+    line.where.host = static_cast<uint32_t>(r.note->value);
   } else {
     line.rules = grammar_.find(r.program).rules;
-    line.host = hash_host(r.host);
-    if (r.note) *r.note = {line.rules, uint64_t{1} << 32 | line.host};
+    line.where.host = hash_host(r.host);
+    if (r.note) *r.note = {line.rules, uint64_t{1} << 32 | line.where.host};
   }
   if (!line.rules) return true;
-  if (line.rules->cut && continues(r, line.host, *line.rules)) return false;
+  if (line.rules->cut && continues(r, line.where.host, *line.rules)) return false;
   line.start = line.rules->start(r.message.data());
   return true;
 }
@@ -78,7 +77,7 @@ MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
   const RuleMeaning* const meaning =
       ProgramRules::explain(rules, line.start, r.message.data(), r.message.data() + r.message.size(), match_);
   if (!meaning) return unexplained(line, out);
-  if (!meaning->silent) tell(line, *rules, *meaning, 1, out);
+  if (!meaning->silent) tell(line, *meaning, out);
   line.rules = rules;
   explained_ = &line;
 }
@@ -121,8 +120,9 @@ void LineReader::line(const char* begin, const char* end, HeaderReader& header, 
 void LineReader::record(const Record& record, std::string_view raw, Batch& out) {
   Line& line = together_[0];
   line.record = record;
-  line.raw = raw;
-  line.number = line_;
+  line.where.raw = raw;
+  line.where.line = line_;
+  line.where.file = file_;
   if (find_rules(line)) explain(line, out);
   keep_previous();
 }
@@ -150,11 +150,10 @@ size_t& LineReader::last_length(uint64_t writer) {
 
 // Text without a header: whose line it is shows only in what it says. Where the rules of several
 // programs explain it, they must accuse the same address.
-bool LineReader::explain_bare(const Line& line, Batch& out) {
+bool LineReader::explain_bare(Line& line, Batch& out) {
   const Record& r = line.record;
   if (!bare_ready_) grammar_.need_all();
   bare_ready_ = true;
-  const ProgramRules* by = nullptr;
   const RuleMeaning* meaning = nullptr;
   Match m;
   for (const auto& program : grammar_.programs()) {
@@ -165,20 +164,19 @@ bool LineReader::explain_bare(const Line& line, Batch& out) {
          (m.has(Capture::kAddress) && match_.address != m.address))) {
       RuleMeaning nobody;
       nobody.kinds[0] = EventKind::kAmbiguous;
-      tracker_.take(LineContext{&r}, *by, nobody, match_, out);
+      tracker_.take(LineContext{&r}, nobody, match_, out);
       return true;
     }
     if (meaning && !meaning->silent) continue;
-    by = program.get();
     meaning = found;
     match_ = m;
   }
   if (!meaning) return false;
-  if (!meaning->silent) tell(line, *by, *meaning, 1, out);
+  if (!meaning->silent) tell(line, *meaning, out);
   return true;
 }
 
-void LineReader::unexplained(const Line& line, Batch& out) {
+void LineReader::unexplained(Line& line, Batch& out) {
   const Record& r = line.record;
   const ProgramRules* rules = line.rules;
   const Meta meta = classify(r);
@@ -194,9 +192,8 @@ void LineReader::unexplained(const Line& line, Batch& out) {
       scratch_.assign(meta.inner);
       scratch_.append(kMessagePadding, '\0');
       const char* text = scratch_.data();
-      const auto times = static_cast<uint32_t>(std::min<uint64_t>(meta.count, 1'000'000));
       if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
-        if (!meaning->silent) tell(line, *rules, *meaning, times, out);
+        if (!meaning->silent) tell_repeated(line, *meaning, meta.count, out);
         return;
       }
       break;
@@ -228,8 +225,8 @@ void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {
   if (!meaning || meaning->silent) return;
   Line again = line;
   again.record.pid = previous_pid_;
-  again.raw = {};
-  tell(again, *previous_rules_, *meaning, static_cast<uint32_t>(std::min<uint64_t>(times, 1'000'000)), out);
+  again.where.raw = {};
+  tell_repeated(again, *meaning, times, out);
 }
 
 void LineReader::keep_previous() {

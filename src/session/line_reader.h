@@ -96,11 +96,14 @@ class LineReader {
   // A record on its way through the stations.
   struct Line {
     Record record;
-    std::string_view raw;
-    uint64_t number = 0;
+    LineContext where{&record};
     const ProgramRules* rules = nullptr;
-    uint32_t host = 0;   // hash of its name
     uint32_t start = 0;  // for ProgramRules::explain()
+    Line() = default;
+    Line(const Line& other) : record(other.record), where(other.where), rules(other.rules), start(other.start) {
+      where.record = &record;
+    }
+    Line& operator=(const Line&) = delete;
   };
   static constexpr size_t kTogether = 16;
   bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line);
@@ -114,12 +117,13 @@ class LineReader {
   }
   bool continues(const Record& record, uint32_t host, const ProgramRules& rules);
   size_t& last_length(uint64_t writer);
-  void unexplained(const Line& line, Batch& out);
-  bool explain_bare(const Line& line, Batch& out);
+  void unexplained(Line& line, Batch& out);
+  bool explain_bare(Line& line, Batch& out);
   void keep_previous();
   void forget_previous();
   void repeat_previous(const Line& line, uint64_t times, Batch& out);
-  void tell(const Line& line, const ProgramRules& rules, const RuleMeaning& meaning, uint32_t repeat, Batch& out);
+  void tell(Line& line, const RuleMeaning& meaning, Batch& out);
+  void tell_repeated(const Line& line, const RuleMeaning& meaning, uint64_t times, Batch& out);
 
   const Grammar& grammar_;
   Tracker& tracker_;
@@ -132,7 +136,6 @@ class LineReader {
   Match match_;
   LineEnds line_ends_;
   bool bare_ready_ = false;
-  LineContext where_{nullptr};  // of the line that is being told of
   // For syslogd's "last message repeated": the last record that was no repetition. It is copied when the
   // lines that went together are done.
   const Line* explained_ = nullptr;  // that record, while they are not

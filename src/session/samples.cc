@@ -93,7 +93,7 @@ class Tester {
     if (nobody) match.present |= 1U << static_cast<unsigned>(Capture::kAddress);
     if (nobody) match.address = {};
     Batch out;
-    tracker.take(where, p, alone, match, out);
+    tracker.take(where, alone, match, out);
     if (out.events.empty()) return {alone.kinds[0] == EventKind::kAmbiguous ? "ambiguous" : "", {}};
     return {std::string(name_of(out.events[0].kind)), facts_of(out.events[0])};
   }
@@ -160,7 +160,7 @@ class Tester {
       match_ = {};
       const ProgramRules* rules = found.rules;
       if (const RuleMeaning* m = ProgramRules::explain(rules, text_.data(), text_.data() + message.size(), match_))
-        tracker.take(where, *rules, *m, match_, out);
+        tracker.take(where, *m, match_, out);
       else
         failure(f, s.at_line, fmt::format("story `{}`: no rule explains: {}", s.name, message));
     }

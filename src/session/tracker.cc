@@ -77,45 +77,81 @@ MAILWARD_INLINE Session* Tracker::live(uint64_t key, const LineContext& where, B
   return s;
 }
 
+// A line's address counts, unless a logger cut the line and the address stands right of free text.
+static inline bool has_address(const LineContext& where, const Match& match) {
+  return match.has(Capture::kAddress) && !(where.cut && match.address_right);
+}
+
+// Most lines stand in a session that is known and say nothing about it that it does not know.
+void Tracker::take(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out) {
+  const uint32_t pid = meaning.key == KeyKind::kPid ? where.record->pid : 0;
+  if (!meaning.follows || (meaning.key == KeyKind::kPid && pid == 0)) return take_any(where, meaning, match, out);
+  Session* const s = table_.find(session_key(meaning.group, meaning.key, where.host, pid, match.text(meaning.id)));
+  if (!s || !goes_on(*s, where.record->time) ||
+      (has_address(where, match) && !(s->has_address && s->address == match.address)))
+    return take_any(where, meaning, match, out);
+  s->last = where.record->time;
+  if (tells(meaning, match))
+    return meaning.session == SessionAct::kEnd ? tell_and_close(s, where, meaning, match, out)
+                                               : tell_each(s, where, meaning, match, out);
+  count(s, meaning, s->has_address);
+  if (meaning.session == SessionAct::kEnd) close(s, out);
+}
+
+// Known to be within the lifetime of any session. False: look closer.
+inline bool Tracker::goes_on(const Session& s, Instant time) {
+  const uint64_t silence =
+      static_cast<uint64_t>(time.time_since_epoch().count()) - static_cast<uint64_t>(s.last.time_since_epoch().count());
+  return silence <= static_cast<uint64_t>(lifetime(KeyKind::kNone).count());
+}
+
 // Most lines tell what nobody wants to see, and stand in nobody's way: they are counted only.
-MAILWARD_INLINE void Tracker::tell(Session* s, const LineContext& where, const ProgramRules& rules,
-                                   const RuleMeaning& meaning, const Match& match, bool has_address, Batch& out) {
-  if (!meaning.plain || (meaning.kind_set & options_.wanted) || match.has(Capture::kCount))
-    return tell_each(s, where, rules, meaning, match, has_address, out);
+inline bool Tracker::tells(const RuleMeaning& meaning, const Match& match) const {
+  return !meaning.plain || (meaning.kind_set & options_.wanted) != 0 || match.has(Capture::kCount);
+}
+inline void Tracker::count(Session* s, const RuleMeaning& meaning, bool charged) {
   if (s && (meaning.kind_set & bit(EventKind::kAuthOk))) let_in(*s);
-  if (has_address || (s && s->has_address))
+  if (charged)
     figures_.events += meaning.kind_count;
   else if (meaning.address == AddressFrom::kLine)
     figures_.ambiguous += meaning.kind_count;
 }
 
-void Tracker::take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
-                   Batch& out) {
+MAILWARD_INLINE void Tracker::tell(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match,
+                                   bool in_line, Batch& out) {
+  if (tells(meaning, match)) return tell_each(s, where, meaning, match, out);
+  count(s, meaning, in_line || (s && s->has_address));
+}
+
+void Tracker::tell_and_close(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match,
+                             Batch& out) {
+  tell_each(s, where, meaning, match, out);
+  close(s, out);
+}
+
+void Tracker::take_any(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out) {
   if (meaning.silent) return;
   if (meaning.twice && where.record->pid != 0 && !where.record->host.empty()) {
     bool unknown = false;
-    if (is_copy(where, rules, out, unknown)) return;
+    if (is_copy(where, meaning, out, unknown)) return;
     if (unknown) {
-      ask(where, rules, meaning, match, out);
+      ask(where, meaning, match, out);
       return;
     }
   }
-  const bool has_address = match.has(Capture::kAddress) && !(where.cut && match.address_right);
+  const bool in_line = has_address(where, match);
   // Where the header names no process (`journalctl -o cat`, some loggers) the address stands for it.
   const bool by_address = meaning.key == KeyKind::kPid && where.record->pid == 0;
-  if (meaning.session == SessionAct::kNone || (by_address && !has_address)) {
-    tell(nullptr, where, rules, meaning, match, has_address, out);
+  if (meaning.session == SessionAct::kNone || (by_address && !in_line)) {
+    tell(nullptr, where, meaning, match, in_line, out);
     return;
   }
   const uint32_t pid = meaning.key == KeyKind::kPid ? where.record->pid : 0;
-  const std::string_view id = by_address ? match.text(Capture::kAddress)
-                              : meaning.key == KeyKind::kPid
-                                  ? std::string_view{}
-                                  : match.text(meaning.key == KeyKind::kQueue ? Capture::kQueue : Capture::kSession);
-  const uint64_t key = session_key(rules.group, meaning.key, where.host, pid, id);
+  const uint64_t key = session_key(meaning.group, meaning.key, where.host, pid,
+                                   match.text(by_address ? Capture::kAddress : meaning.id));
   Session* s = live(key, where, out);
 
-  if (meaning.session == SessionAct::kOpen && has_address) {
+  if (meaning.session == SessionAct::kOpen && in_line) {
     if (s)
       close(s, out);
     else if (mode_ == Mode::kAhead)
@@ -124,40 +160,40 @@ void Tracker::take(const LineContext& where, const ProgramRules& rules, const Ru
     s = &open(key, where, meaning.key, out);
     s->address = match.address;
     s->has_address = true;
-    tell(s, where, rules, meaning, match, true, out);
+    tell(s, where, meaning, match, true, out);
     return;
   }
   // A process id is used again: another address means another session.
   bool known_absent = false;
-  if (s && has_address && s->has_address && s->address != match.address) {
+  if (s && in_line && s->has_address && s->address != match.address) {
     close(s, out);
     s = nullptr;
     known_absent = true;
   }
   if (!s && !known_absent && mode_ == Mode::kAhead) {
-    ask(where, rules, meaning, match, out);
+    ask(where, meaning, match, out);
     return;
   }
   // A last line that announces is all that is left of a session whose other lines are not in the log.
   const bool begins = meaning.session == SessionAct::kIn || (meaning.session == SessionAct::kEnd && meaning.hint);
-  if (!s && (meaning.session == SessionAct::kWait || (begins && has_address))) s = &open(key, where, meaning.key, out);
+  if (!s && (meaning.session == SessionAct::kWait || (begins && in_line))) s = &open(key, where, meaning.key, out);
   if (s) {
-    if (has_address && !s->has_address) {
+    if (in_line && !s->has_address) {
       s->address = match.address;
       s->has_address = true;
       answer_waiting(*s, out);
     }
     s->last = where.record->time;
   }
-  tell(s, where, rules, meaning, match, has_address, out);
+  tell(s, where, meaning, match, in_line, out);
   if (s && meaning.session == SessionAct::kEnd) close(s, out);
 }
 
 // Exim writes what is meant for its reject log to syslog a second time, right after the first: of two
 // equal lines of one process within a second the second is no event. (Where the copies are turned
 // off, a client who is refused twice in a second for the same words is counted once.)
-bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, Batch& out, bool& unknown) {
-  const uint64_t key = session_key(rules.group, KeyKind::kNone, where.host, where.record->pid, {});
+bool Tracker::is_copy(const LineContext& where, const RuleMeaning& meaning, Batch& out, bool& unknown) {
+  const uint64_t key = session_key(meaning.group, KeyKind::kNone, where.host, where.record->pid, {});
   const uint32_t hash = hash_host(where.record->message) | 1;
   Session* s = live(key, where, out);
   if (!s && mode_ == Mode::kAhead) {
@@ -172,8 +208,9 @@ bool Tracker::is_copy(const LineContext& where, const ProgramRules& rules, Batch
   return copy;
 }
 
-void Tracker::tell_each(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
-                        const Match& match, bool has_address, Batch& out) {
+void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match,
+                        Batch& out) {
+  const bool in_line = has_address(where, match);
   for (const EventKind kind : meaning.kinds) {
     if (kind == EventKind::kNone) break;
     if (kind == EventKind::kAmbiguous) {
@@ -199,7 +236,7 @@ void Tracker::tell_each(Session* s, const LineContext& where, const ProgramRules
       }
     }
     if (weight == 0) continue;
-    const bool charged = has_address || (s && s->has_address);
+    const bool charged = in_line || (s && s->has_address);
     if (!charged && meaning.session != SessionAct::kWait) {
       // The line has an address, but not one that can be believed.
       if (meaning.address == AddressFrom::kLine) ++figures_.ambiguous;
@@ -215,16 +252,16 @@ void Tracker::tell_each(Session* s, const LineContext& where, const ProgramRules
       ++figures_.events;
       if (!delivers(kind, where.record->time)) continue;
       Event& event = out.events.emplace_back();
-      fill(event, kind, where, rules, meaning, match);
+      fill(event, kind, where, meaning, match);
       event.count = weight;
-      event.address = has_address ? match.address : s->address;
+      event.address = in_line ? match.address : s->address;
       keep_texts(event, out);
       continue;
     }
     Event event;
-    fill(event, kind, where, rules, meaning, match);
+    fill(event, kind, where, meaning, match);
     event.count = weight;
-    if (charged) event.address = has_address ? match.address : s->address;
+    if (charged) event.address = in_line ? match.address : s->address;
     if (announced)
       announce(*s, event);
     else if (s)
@@ -264,11 +301,9 @@ void Tracker::answer_waiting(Session& s, Batch& out) {
   if (s.hint != kNothing && kept_[s.hint].event.address.empty()) kept_[s.hint].event.address = s.address;
 }
 
-void Tracker::ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
-                  Batch& out) {
+void Tracker::ask(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out) {
   Question& q = out.questions.emplace_back();
   q.position = static_cast<uint32_t>(out.events.size());
-  q.rules = &rules;
   q.meaning = &meaning;
   q.record.time = where.record->time;
   q.record.pid = where.record->pid;
@@ -378,8 +413,8 @@ void Tracker::decode_fact(Event& e, Fact f) const {
   text = decoded;
 }
 
-void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const ProgramRules& rules,
-                   const RuleMeaning& meaning, const Match& match) const {
+void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const RuleMeaning& meaning,
+                   const Match& match) const {
   e.time = where.record->time;
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
@@ -393,7 +428,7 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Pro
     for (Fact f : meaning.vis) decode_fact(e, f);
     return;
   }
-  e.daemon = rules.daemon;
+  e.daemon = meaning.daemon;
   e.port =
       static_cast<uint16_t>(match.has(Capture::kPort) ? std::min(number(match.text(Capture::kPort), 0), 65535U) : 0);
   auto set = [&e](Fact f, std::string_view text) { e.facts[static_cast<size_t>(f)] = text; };
@@ -499,7 +534,7 @@ void Tracker::join(Batch& part, Tracker& ahead, uint64_t first_line, Batch& out)
       continue;
     }
     q.where.line += first_line;
-    take(q.where, *q.rules, *q.meaning, q.match, out);
+    take(q.where, *q.meaning, q.match, out);
   }
   openings_up_to(part.questions.size());
   events_up_to(part.events.size());

@@ -55,7 +55,6 @@ struct Question {
   uint32_t position = 0;  // before this event of the batch
   uint32_t host = 0;      // kLoss
   uint32_t events = 0;    // kLoss: so many of the batch, from `position` on, were left behind by sessions that it ended
-  const ProgramRules* rules = nullptr;
   const RuleMeaning* meaning = nullptr;
   Record record;
   LineContext where{&record};
@@ -66,7 +65,6 @@ struct Question {
         position(other.position),
         host(other.host),
         events(other.events),
-        rules(other.rules),
         meaning(other.meaning),
         record(other.record),
         where(other.where),
@@ -102,8 +100,7 @@ class Tracker {
   Tracker(const TrackerOptions& options, Mode mode) : options_(options), mode_(mode) {}
 
   // A line that a rule explains.
-  void take(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
-            Batch& out);
+  void take(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
   // The log admits that lines of this host are missing: its sessions by pid can't be trusted further.
   void lose(std::string_view host, Batch& out);
   // Appends the events of `part` (read ahead, by `ahead`) to `out`, questions answered; takes over the
@@ -129,23 +126,25 @@ class Tracker {
 
   void lose_host(uint32_t host, Batch& out);
   std::vector<uint64_t> announced(const std::function<bool(const Session&)>& whose);
-  bool is_copy(const LineContext& where, const ProgramRules& rules, Batch& out, bool& unknown);
+  bool is_copy(const LineContext& where, const RuleMeaning& meaning, Batch& out, bool& unknown);
   Session* live(uint64_t key, const LineContext& where, Batch& out);
   Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
   void close(Session* s, Batch& out);
   void make_room(Batch& out);
-  void tell(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
-            const Match& match, bool has_address, Batch& out);
-  void tell_each(Session* s, const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning,
-                 const Match& match, bool has_address, Batch& out);
+  static bool goes_on(const Session& s, Instant time);
+  bool tells(const RuleMeaning& meaning, const Match& match) const;
+  void count(Session* s, const RuleMeaning& meaning, bool charged);
+  void take_any(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
+  void tell(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match, bool in_line,
+            Batch& out);
+  void tell_each(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
+  void tell_and_close(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
   static void let_in(Session& s);
   void announce(Session& s, const Event& event);
   void wait(Session& s, const Event& event);
   void answer_waiting(Session& s, Batch& out);
-  void ask(const LineContext& where, const ProgramRules& rules, const RuleMeaning& meaning, const Match& match,
-           Batch& out);
-  void fill(Event& event, EventKind kind, const LineContext& where, const ProgramRules& rules,
-            const RuleMeaning& meaning, const Match& match) const;
+  void ask(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
+  void fill(Event& event, EventKind kind, const LineContext& where, const RuleMeaning& meaning, const Match& match) const;
   void decode_fact(Event& e, Fact f) const;
   bool delivers(EventKind kind, Instant time) const;
   void keep_texts(Event& event, Batch& out) const;

@@ -121,7 +121,7 @@ class Sessions : public ::testing::Test {
     LineContext where{&record};
     where.host = hash_host(record.host);
     where.line = number;
-    tracker.take(where, rules, *meaning, match, out);
+    tracker.take(where, *meaning, match, out);
   }
 
   static std::string show(const Batch& batch) {
