@@ -114,7 +114,7 @@ class Tree {
     uint32_t rest = 0;         // of a longer one: where the bytes that are not in `text` stand in pool_
     uint32_t next = kNowhere;  // kGo and fields
     uint32_t index = 0;  // into dispatches_, forks_, fields_, nodes_ (the right tree's root), accepts_; see kClass
-    uint32_t table = 0;        // kClass: into rows_
+    uint32_t table = 0;  // kClass: into rows_
     uint32_t other = kNowhere;   // the node to go to where the literal does not stand here
     uint32_t beside = kNowhere;  // into ways_: ways that are still possible where it does, but go on otherwise
     uint8_t min = 0;             // kClass

@@ -10,8 +10,8 @@
 namespace mailward {
 namespace {
 
-constexpr size_t kPrefix = 16;  // "Mar  2 00:00:00 " whole; of "2026-03-02T00:00:00.123456+01:00 " up to the minute
-constexpr size_t kQuick = kPrefix + HeaderCache::kQuick;  // a shorter line is read byte by byte
+constexpr size_t kIsoPrefix = 16;                            // of "2026-03-02T00:00:00.123456+01:00 " up to the minute
+constexpr size_t kQuick = kIsoPrefix + HeaderCache::kQuick;  // a shorter line is read byte by byte
 
 // "<22>": its length, or 0.
 size_t priority_length(std::string_view line) {
@@ -21,12 +21,12 @@ size_t priority_length(std::string_view line) {
   return n > 1 && n < line.size() && line[n] == '>' ? n + 1 : 0;
 }
 
-// What of a stamp was read before and holds still.
-struct StampMemory {
-  enum class Kind : uint8_t { kNone, kTraditional, kIso } kind = Kind::kNone;
-  char prefix[kPrefix] = {};
-  Instant time = kNoInstant;  // kTraditional: of the stamp; kIso: of its minute
-  uint64_t tail = 0;          // kIso: offset and blank as they follow the seconds
+// What of an RFC 3339 stamp was read before and holds still.
+struct MinuteMemory {
+  bool known = false;
+  char prefix[kIsoPrefix] = {};
+  Instant time = kNoInstant;  // of the minute
+  uint64_t tail = 0;          // offset and blank as they follow the seconds
   uint64_t tail_mask = 0;
   size_t tail_length = 0;
 };
@@ -59,25 +59,26 @@ struct HeaderReader::Impl {
 
   Form form;
   TimeFold fold;
-  StampMemory memory;
-  size_t quick = SIZE_MAX;  // of a line's length: kQuick while `memory` holds a traditional stamp
+  MinuteMemory minute;
   HeaderCache tags;
   OwnForms own;
   Stamp first_open;
   bool any = false, first_is_open = false;
 
-  Took read_syslog(std::string_view line, Record& out);
-  bool step_second(const char* p);
-  size_t take_stamp(std::string_view line, size_t at, Instant& time);
+  Took read_syslog(std::string_view line, Last& last, Record& out);
+  bool step_within_hour(const char* p, Last& last);
+  size_t take_stamp(std::string_view line, size_t at, Last& last, Instant& time);
   size_t take_iso_quickly(const char* p, Instant& time);
-  size_t take_stamp_slowly(std::string_view line, size_t at, Instant& time);
+  size_t take_stamp_slowly(std::string_view line, size_t at, Last& last, Instant& time);
   Instant resolve(const Stamp& stamp);
-  Took read_5424(std::string_view line, size_t at, Record& out);
+  Took read_5424(std::string_view line, size_t at, Last& last, Record& out);
   Took read_own(std::string_view line, Record& out);
 };
 
 HeaderReader::HeaderReader(Form form, TimeFold fold, std::string_view file_name)
-    : impl_(std::make_unique<Impl>(form, fold, file_name)) {}
+    : impl_(std::make_unique<Impl>(form, fold, file_name)) {
+  last_.tags = &impl_->tags;
+}
 HeaderReader::HeaderReader(HeaderReader&&) noexcept = default;
 HeaderReader& HeaderReader::operator=(HeaderReader&&) noexcept = default;
 HeaderReader::~HeaderReader() = default;
@@ -87,66 +88,59 @@ const TimeFold& HeaderReader::fold() const { return impl_->fold; }
 
 void HeaderReader::restart(Instant previous) {
   impl_->fold = TimeFold(impl_->fold.zone(), previous, impl_->fold.base_year());
-  impl_->memory.kind = StampMemory::Kind::kNone;
-  impl_->quick = SIZE_MAX;
+  impl_->minute.known = false;
+  last_.least = SIZE_MAX;
   impl_->any = impl_->first_is_open = false;
 }
 
 const Stamp* HeaderReader::first_open_stamp() const { return impl_->first_is_open ? &impl_->first_open : nullptr; }
 
-Took HeaderReader::read(std::string_view line, Record& out) {
-  out.length = static_cast<uint32_t>(line.size());
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
-  Impl& self = *impl_;
-  const char* p = line.data();
-  // The same second, or another one of the same minute.
-  if (line.size() >= self.quick && (std::memcmp(p, self.memory.prefix, kPrefix) == 0 || self.step_second(p)))
-      [[likely]] {
-    out.time = self.memory.time;
-    return HeaderCache::kReadQuickly(self.tags, p + kPrefix, p + line.size(), out);
+Took HeaderReader::read_other_second(std::string_view line, Record& out) {
+  if (line.size() >= last_.least && impl_->step_within_hour(line.data(), last_)) [[likely]] {
+    out.time = last_.time;
+    return HeaderCache::kReadQuickly(impl_->tags, line.data() + kPrefix, line.data() + line.size(), out);
   }
-  return self.form == Form::kSyslog ? self.read_syslog(line, out) : self.read_own(line, out);
+  return impl_->form == Form::kSyslog ? impl_->read_syslog(line, last_, out) : impl_->read_own(line, out);
 }
 
-// "Mar  2 00:00:" as before, then a second and a blank.
-inline bool HeaderReader::Impl::step_second(const char* p) {
-  if (std::memcmp(p, memory.prefix, 8) != 0 || std::memcmp(p + 5, memory.prefix + 5, 8) != 0 || !fold.steady())
+// "Mar  2 00:" as before, then a minute, a second and a blank.
+inline bool HeaderReader::Impl::step_within_hour(const char* p, Last& last) {
+  const char* const q = last.prefix;
+  if (load8(p) != load8(q) || load8(p + 2) != load8(q + 2) || p[12] != ':' || p[15] != ' ' || !fold.steady())
     return false;
-  const auto value = [](const char* d) {
-    return static_cast<uint8_t>(d[0] - '0') * 10 + static_cast<uint8_t>(d[1] - '0');
+  const auto digit = [](char c) { return static_cast<unsigned>(static_cast<uint8_t>(c - '0')); };
+  if (digit(p[10]) > 5 || digit(p[11]) > 9 || digit(p[13]) > 5 || digit(p[14]) > 9) return false;
+  const auto seconds = [&](const char* s) {
+    return static_cast<int>((digit(s[10]) * 10 + digit(s[11])) * 60 + digit(s[13]) * 10 + digit(s[14]));
   };
-  const unsigned tens = static_cast<uint8_t>(p[13] - '0'), ones = static_cast<uint8_t>(p[14] - '0');
-  if (tens > 5 || ones > 9 || p[15] != ' ') return false;
-  memory.time += std::chrono::seconds(static_cast<int>(tens * 10 + ones) - value(memory.prefix + 13));
-  std::memcpy(memory.prefix + 13, p + 13, 2);
-  fold.step_within_hour(memory.time);
+  last.time += std::chrono::seconds(seconds(p) - seconds(q));
+  std::memcpy(last.prefix, p, kPrefix);
+  fold.step_within_hour(last.time);
   return true;
 }
 
-Took HeaderReader::Impl::read_syslog(std::string_view line, Record& out) {
+Took HeaderReader::Impl::read_syslog(std::string_view line, Last& last, Record& out) {
   if (line.empty()) return Took::kContinuation;
   size_t at = 0;
   // A machine that lost power may leave zeros where a line was to be.
   while (at < line.size() && line[at] == '\0') ++at;
   at += priority_length(line.substr(at));
-  if (line.size() - at > 2 && line[at] == '1' && line[at + 1] == ' ') return read_5424(line, at + 2, out);
-  at = take_stamp(line, at, out.time);
+  if (line.size() - at > 2 && line[at] == '1' && line[at + 1] == ' ') return read_5424(line, at + 2, last, out);
+  at = take_stamp(line, at, last, out.time);
   if (at == 0 || at >= line.size()) return Took::kNoHeader;
   return tags.read(line.substr(at), out);
 }
 
 // The place after the stamp and its blank, 0: there is none.
-size_t HeaderReader::Impl::take_stamp(std::string_view line, size_t at, Instant& time) {
+size_t HeaderReader::Impl::take_stamp(std::string_view line, size_t at, Last& last, Instant& time) {
   const char* p = line.data() + at;
-  if (line.size() - at >= kQuick && memory.kind != StampMemory::Kind::kNone &&
-      std::memcmp(p, memory.prefix, kPrefix) == 0) {
-    if (memory.kind == StampMemory::Kind::kTraditional) {
-      time = memory.time;
-      return at + kPrefix;
-    }
-    if (const size_t n = take_iso_quickly(p, time)) return at + n;
+  if (line.size() - at >= last.least && (std::memcmp(p, last.prefix, kPrefix) == 0 || step_within_hour(p, last))) {
+    time = last.time;
+    return at + kPrefix;
   }
-  return take_stamp_slowly(line, at, time);
+  if (minute.known && line.size() - at >= kQuick && std::memcmp(p, minute.prefix, kIsoPrefix) == 0)
+    if (const size_t n = take_iso_quickly(p, time)) return at + n;
+  return take_stamp_slowly(line, at, last, time);
 }
 
 // ":12.345678+01:00 " after a minute and an offset that are known; 0: not that.
@@ -161,16 +155,16 @@ inline size_t HeaderReader::Impl::take_iso_quickly(const char* p, Instant& time)
     micros += few_digits(word & 0x0000'ffff'ffff'ffffULL, 6);
     at = 26;
   }
-  if ((load8(p + at) & memory.tail_mask) != memory.tail) return 0;
-  time = memory.time + Duration{micros};
+  if ((load8(p + at) & minute.tail_mask) != minute.tail) return 0;
+  time = minute.time + Duration{micros};
   fold.set_previous(time);
-  return at + memory.tail_length;
+  return at + minute.tail_length;
 }
 
-size_t HeaderReader::Impl::take_stamp_slowly(std::string_view line, size_t at, Instant& time) {
+size_t HeaderReader::Impl::take_stamp_slowly(std::string_view line, size_t at, Last& last, Instant& time) {
   const std::string_view text = line.substr(at);
-  memory.kind = StampMemory::Kind::kNone;
-  quick = SIZE_MAX;
+  minute.known = false;
+  last.least = SIZE_MAX;
   Stamp stamp;
   size_t n = parse_traditional_stamp(text, stamp);
   const bool traditional = n == kPrefix - 1;
@@ -180,20 +174,18 @@ size_t HeaderReader::Impl::take_stamp_slowly(std::string_view line, size_t at, I
   if (n == 0) return 0;
   time = resolve(stamp);
   if (traditional && text.size() > kPrefix) {
-    memory.kind = StampMemory::Kind::kTraditional;
-    quick = kQuick;
-    memory.time = time;
-    std::memcpy(memory.prefix, text.data(), kPrefix);
+    last.least = kQuick;
+    last.time = time;
+    std::memcpy(last.prefix, text.data(), kPrefix);
   } else if (iso && text[4] == '-') {
     const size_t tail_at = text[19] == '.' ? 26 : 19;
     if (n >= tail_at && n + 1 - tail_at <= 8 && stamp.second < 60) {
-      memory.kind = StampMemory::Kind::kIso;
-      memory.time = time - std::chrono::seconds(stamp.second) - Duration{stamp.micros};
-      std::memcpy(memory.prefix, text.data(), kPrefix);
-      memory.tail_length = n + 1 - tail_at;
-      memory.tail_mask = memory.tail_length == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * memory.tail_length)) - 1;
-      memory.tail = load8(text.data() + tail_at) & memory.tail_mask;
-      if ((non_digits(memory.tail) & 0x80) == 0) memory.kind = StampMemory::Kind::kNone;  // a longer fraction
+      minute.time = time - std::chrono::seconds(stamp.second) - Duration{stamp.micros};
+      std::memcpy(minute.prefix, text.data(), kIsoPrefix);
+      minute.tail_length = n + 1 - tail_at;
+      minute.tail_mask = minute.tail_length == 8 ? ~uint64_t{0} : (uint64_t{1} << (8 * minute.tail_length)) - 1;
+      minute.tail = load8(text.data() + tail_at) & minute.tail_mask;
+      minute.known = (non_digits(minute.tail) & 0x80) != 0;  // else it is a longer fraction
     }
   }
   return at + n + 1;
@@ -209,12 +201,12 @@ Instant HeaderReader::Impl::resolve(const Stamp& stamp) {
 }
 
 // After "<PRI>1 ": stamp, host, app, procid, msgid, structured data, message; "-" is none of it.
-Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Record& out) {
+Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Last& last, Record& out) {
   if (line.substr(at).starts_with("- ")) {
     out.time = fold.previous();
     at += 2;
   } else {
-    at = take_stamp(line, at, out.time);
+    at = take_stamp(line, at, last, out.time);
     if (at == 0) return Took::kNoHeader;
   }
   std::string_view words[4];

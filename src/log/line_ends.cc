@@ -25,16 +25,11 @@ MAILWARD_WIDE size_t find_wide(const char* p, size_t length, uint16_t* out) {
   uint16_t* const begin = out;
   const __m256i feed = _mm256_set1_epi8('\n');
   const auto put = [&](size_t at, uint64_t ends) MAILWARD_WIDE {
-    // Two are written whether they are there or not: more in 64 bytes are rare.
-    const auto count = static_cast<unsigned>(_mm_popcnt_u64(ends));
-    out[0] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
-    ends = _blsr_u64(ends);
-    out[1] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
-    for (unsigned i = 2; i < count; ++i) {
-      ends = _blsr_u64(ends);
-      out[i] = static_cast<uint16_t>(at + _tzcnt_u64(ends));
-    }
-    out += count;
+    // One is written whether it is there or not: more in 64 bytes are rare.
+    *out = static_cast<uint16_t>(at + _tzcnt_u64(ends));
+    out += ends != 0;
+    for (ends = _blsr_u64(ends); ends != 0; ends = _blsr_u64(ends)) [[unlikely]]
+      *out++ = static_cast<uint16_t>(at + _tzcnt_u64(ends));
   };
   const auto mask = [&](size_t at) MAILWARD_WIDE {
     return uint64_t{wide::mask_of(_mm256_cmpeq_epi8(wide::load32(p + at), feed))} |

@@ -35,7 +35,7 @@ void parse_header_key(std::string_view key, HeaderSlot& slot);
 class HeaderCache {
  public:
   static constexpr size_t kWindow = 32;
-  static constexpr size_t kQuick = kWindow + 16;  // what the quick way may look at: the window, and a pid after it
+  static constexpr size_t kQuick = kWindow + 12;  // what the quick way may look at: the window, and a pid after it
 
   // Takes `rest` (a line from the first byte after the stamp and its blank) apart; fills host, program,
   // pid, message and note. kNoHeader: `rest` is empty.

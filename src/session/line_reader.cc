@@ -38,11 +38,8 @@ void LineReader::tell_repeated(const Line& line, const RuleMeaning& meaning, uin
 
 // False: nothing more is to be done with this line.
 MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end, HeaderReader& header, Line& line) {
-  ++line_;
-  ++figures_.lines;
   line.where.raw = {begin, static_cast<size_t>(end - begin)};
-  line.where.line = line_;
-  line.where.file = file_;
+  line.where.line = ++line_;
   const Took took = header.read(line.where.raw, line.record);
   if (took == Took::kRecord) return find_rules(line);
   if (took == Took::kNoHeader) ++figures_.not_understood;
@@ -85,34 +82,39 @@ MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
 // Some lines at a time go from station to station together: what one station finds out of a line is
 // known long before the next one needs it, so that a wrongly guessed branch there is seen at once.
 const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
+  const uint64_t lines_before = line_;
   const char* line = begin;
-  Line* const first = together_.data();
-  Line* const last = first + (header.views_last() ? kTogether : 1);
-  Line* next = first;
-  const auto explain_ready = [&] {
-    for (Line* l = first; l < next; ++l) explain(*l, out);
-    next = first;
-    keep_previous();
-  };
+  Line* const last = together_.data() + (header.views_last() ? kTogether : 1);
+  Line* next = together_.data();
   for (const char* at = begin; at < end; at += LineEnds::kStretch) {
     line_ends_.find(at, std::min(LineEnds::kStretch, static_cast<size_t>(end - at)));
     for (const uint16_t offset : line_ends_) {
       const char* const stop = at + offset;
       if (stop - line > static_cast<ptrdiff_t>(kMaxLine)) [[unlikely]] {
-        explain_ready();
-        overlong_line();
+        next = explain_together(next, out);
+        ++line_;
+        forget_overlong();
       } else if (read_header(line, stop, header, *next) && ++next == last) {
-        explain_ready();
+        next = explain_together(next, out);
       }
       line = stop + 1;
     }
   }
-  explain_ready();
+  explain_together(next, out);
+  figures_.lines += line_ - lines_before;
   return line;
+}
+
+auto LineReader::explain_together(Line* end, Batch& out) -> Line* {
+  Line* const first = together_.data();
+  for (Line* l = first; l != end; ++l) explain(*l, out);
+  keep_previous();
+  return first;
 }
 
 void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) return overlong_line();
+  ++figures_.lines;
   if (read_header(begin, end, header, together_[0])) explain(together_[0], out);
   keep_previous();
 }
@@ -122,7 +124,6 @@ void LineReader::record(const Record& record, std::string_view raw, Batch& out) 
   line.record = record;
   line.where.raw = raw;
   line.where.line = line_;
-  line.where.file = file_;
   if (find_rules(line)) explain(line, out);
   keep_previous();
 }

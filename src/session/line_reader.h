@@ -35,7 +35,7 @@ class LineReader {
 
   // What follows belongs to this file; lines are counted from `line` + 1.
   void begin(uint32_t file, uint64_t line) {
-    file_ = file;
+    for (Line& each : together_) each.where.file = file;
     line_ = line;
   }
 
@@ -48,9 +48,7 @@ class LineReader {
   void overlong_line() {
     ++line_;
     ++figures_.lines;
-    ++figures_.overlong;
-    ++figures_.not_understood;
-    forget_previous();
+    forget_overlong();
   }
   // One record of a form that is not lines. `raw` may be empty.
   void record(const Record& record, std::string_view raw, Batch& out);
@@ -109,6 +107,7 @@ class LineReader {
   bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line);
   bool find_rules(Line& line);
   void explain(Line& line, Batch& out);
+  Line* explain_together(Line* end, Batch& out);
   void seen(Instant t) {
     if (t == seen_ || !has_time(t)) return;
     seen_ = t;
@@ -116,6 +115,11 @@ class LineReader {
     if (t > figures_.last) figures_.last = t;
   }
   bool continues(const Record& record, uint32_t host, const ProgramRules& rules);
+  void forget_overlong() {
+    ++figures_.overlong;
+    ++figures_.not_understood;
+    forget_previous();
+  }
   size_t& last_length(uint64_t writer);
   void unexplained(Line& line, Batch& out);
   bool explain_bare(Line& line, Batch& out);
@@ -128,7 +132,6 @@ class LineReader {
   const Grammar& grammar_;
   Tracker& tracker_;
   const ReadOptions& options_;
-  uint32_t file_ = 0;
   uint64_t line_ = 0;
   LineFigures figures_;
   Instant seen_ = kNoInstant;  // figures_ know of it

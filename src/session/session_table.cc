@@ -29,48 +29,60 @@ uint32_t hash_host(std::string_view host) { return static_cast<uint32_t>(hash::t
 SessionTable::SessionTable() { resize(kSmallest); }
 
 Session& SessionTable::add(uint64_t key) {
-  const size_t places = keys_.size();
+  const size_t places = places_.size();
   if (size_ >= (places <= kRoomy ? places / 4 : places - places / 4)) resize(places * 2);
   size_t i = key & mask_;
-  while (keys_[i]) i = (i + 1) & mask_;
-  keys_[i] = key;
-  sessions_[i] = Session{};
-  sessions_[i].key = key;
+  while (places_[i].key) i = (i + 1) & mask_;
+  if (free_.empty()) {
+    free_.push_back(static_cast<uint32_t>(sessions_.size()));
+    sessions_.emplace_back();
+  }
+  const uint32_t session = free_.back();
+  free_.pop_back();
+  places_[i] = {key, session};
   ++size_;
-  return sessions_[i];
+  Session& s = sessions_[session];
+  s = Session{};
+  s.key = key;
+  return s;
 }
 
 void SessionTable::erase(Session* s) {
   --size_;
-  size_t hole = static_cast<size_t>(s - sessions_.data());
-  for (size_t i = (hole + 1) & mask_; keys_[i]; i = (i + 1) & mask_) {
-    const size_t home = keys_[i] & mask_;
+  free_.push_back(static_cast<uint32_t>(s - sessions_.data()));
+  size_t hole = s->key & mask_;
+  while (places_[hole].key != s->key) hole = (hole + 1) & mask_;
+  for (size_t i = (hole + 1) & mask_; places_[i].key; i = (i + 1) & mask_) {
+    const size_t home = places_[i].key & mask_;
     // An entry may fill the hole unless its home lies behind the hole (in the circle).
     if (((i - home) & mask_) < ((i - hole) & mask_)) continue;
-    keys_[hole] = keys_[i];
-    sessions_[hole] = sessions_[i];
+    places_[hole] = places_[i];
     hole = i;
   }
-  keys_[hole] = 0;
+  places_[hole].key = 0;
 }
 
 void SessionTable::clear() {
-  std::fill(keys_.begin(), keys_.end(), 0);
-  if (keys_.size() > kRoomy) resize(kSmallest);
+  std::fill(places_.begin(), places_.end(), Place{});
+  sessions_.clear();
+  free_.clear();
+  if (places_.size() > kRoomy) {
+    resize(kSmallest);
+    sessions_.shrink_to_fit();
+    free_.shrink_to_fit();
+  }
   size_ = 0;
 }
 
 // Drops nothing: what is in the table is put into the new places.
 void SessionTable::resize(size_t places) {
-  const std::vector<uint64_t> old_keys = std::exchange(keys_, std::vector<uint64_t>(places));
-  const std::vector<Session> old = std::exchange(sessions_, std::vector<Session>(places));
+  const std::vector<Place> old = std::exchange(places_, std::vector<Place>(places));
   mask_ = places - 1;
-  for (size_t from = 0; from < old_keys.size(); ++from) {
-    if (!old_keys[from]) continue;
-    size_t i = old_keys[from] & mask_;
-    while (keys_[i]) i = (i + 1) & mask_;
-    keys_[i] = old_keys[from];
-    sessions_[i] = old[from];
+  for (const Place& place : old) {
+    if (!place.key) continue;
+    size_t i = place.key & mask_;
+    while (places_[i].key) i = (i + 1) & mask_;
+    places_[i] = place;
   }
 }
 

@@ -147,8 +147,8 @@ void Tracker::take_any(const LineContext& where, const RuleMeaning& meaning, con
     return;
   }
   const uint32_t pid = meaning.key == KeyKind::kPid ? where.record->pid : 0;
-  const uint64_t key = session_key(meaning.group, meaning.key, where.host, pid,
-                                   match.text(by_address ? Capture::kAddress : meaning.id));
+  const uint64_t key =
+      session_key(meaning.group, meaning.key, where.host, pid, match.text(by_address ? Capture::kAddress : meaning.id));
   Session* s = live(key, where, out);
 
   if (meaning.session == SessionAct::kOpen && in_line) {

@@ -144,7 +144,8 @@ class Tracker {
   void wait(Session& s, const Event& event);
   void answer_waiting(Session& s, Batch& out);
   void ask(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
-  void fill(Event& event, EventKind kind, const LineContext& where, const RuleMeaning& meaning, const Match& match) const;
+  void fill(Event& event, EventKind kind, const LineContext& where, const RuleMeaning& meaning,
+            const Match& match) const;
   void decode_fact(Event& e, Fact f) const;
   bool delivers(EventKind kind, Instant time) const;
   void keep_texts(Event& event, Batch& out) const;
