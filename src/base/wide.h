@@ -35,6 +35,8 @@ namespace plain {
 using mailward::equal_mask32;
 using mailward::equal_upto32;
 
+// Bit i: a ']' stands at p[i]; for 31 bytes, and the 32nd is anything.
+inline uint32_t brackets31(const char* p) { return equal_mask32(p, ']'); }
 // Bit i: a '[' stands at p[i], or ": "; for 32 bytes.
 inline uint32_t tag_ends32(const char* p) {
   return equal_mask32(p, '[') | (equal_mask32(p, ':') & equal_mask32(p + 1, ' '));
@@ -53,6 +55,11 @@ MAILWARD_WIDE inline bool equal_upto32(const char* a, const char* b, uint32_t n)
 }
 MAILWARD_WIDE inline uint32_t equal_mask32(const char* p, char c) {
   return mask_of(_mm256_cmpeq_epi8(load32(p), _mm256_set1_epi8(c)));
+}
+// (The last byte differs, so that the compiler loads them instead of building them anew each time.)
+alignas(32) inline constexpr char kBrackets[] = "]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]]";
+MAILWARD_WIDE inline uint32_t brackets31(const char* p) {
+  return mask_of(_mm256_cmpeq_epi8(load32(p), _mm256_load_si256(reinterpret_cast<const __m256i*>(kBrackets))));
 }
 MAILWARD_WIDE inline uint32_t tag_ends32(const char* p) {
   const __m256i bytes = load32(p);

@@ -77,6 +77,9 @@ void Judge::take(std::span<const Event> events) {
   constexpr size_t kSlotAhead = 32, kRecordAhead = 20, kSumAhead = 8;
   const JudgeState& state = *state_;
   const auto ahead = [&](size_t i) { return i < events.size() ? events[i].address : Address{}; };
+  for (size_t i = 0; i < kSlotAhead; ++i) state.sources.prefetch_slot(ahead(i));
+  for (size_t i = 0; i < kRecordAhead; ++i) state.sources.prefetch_record(ahead(i));
+  for (size_t i = 0; i < kSumAhead; ++i) state.prefetch_sum(ahead(i));
   for (size_t i = 0; i < events.size(); ++i) {
     state.sources.prefetch_slot(ahead(i + kSlotAhead));
     state.sources.prefetch_record(ahead(i + kRecordAhead));
