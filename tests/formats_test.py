@@ -74,6 +74,17 @@ class Formats(program.Case):
         rows = list(csv.DictReader(io.StringIO(self.scan("csv").text)))
         self.assertEqual([row["address"] for row in rows], [s["address"] for s in sources])
 
+    # Plain and counts pass over what they don't ask for (Grammar::narrow()): it must make no difference.
+    def test_what_is_passed_over_changes_nothing(self):
+        for log in program.corpora():
+            arguments, forms, _ = program.corpus(log)
+            files = min(forms.values(), key=len)
+            for policy in ("default", "strikes", "tries", "any"):
+                with self.subTest(log=log, policy=policy):
+                    told = program.scan("--policy", policy, "--format", "json", *arguments, *files).json["sources"]
+                    plain = program.scan("--policy", policy, "--format", "plain", *arguments, *files)
+                    self.assertEqual(plain.lines, [s["address"] for s in told if s["offender"]])
+
     def test_a_pipe_gets_plain(self):
         done = program.scan(*self.arguments)
         self.assertEqual(done.out, self.scan("plain").out)

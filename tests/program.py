@@ -115,6 +115,10 @@ def corpus(name):
     return arguments, forms, truth
 
 
+def corpora():
+    return sorted(name for name in os.listdir(CORPUS) if os.path.exists(os.path.join(CORPUS, name, "truth.json")))
+
+
 class Case(unittest.TestCase):
     maxDiff = 2000
 

@@ -126,6 +126,7 @@ InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs) {
   input.ambiguous = figures.ambiguous;
   input.lost = figures.lost;
   input.overlong = figures.overlong;
+  input.unheeded = figures.unheeded;
   input.first = figures.first;
   input.last = figures.last;
   return input;

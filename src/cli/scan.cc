@@ -23,15 +23,16 @@ struct Format {
   std::string_view name;
   Told told;
   bool users, activity;
+  bool totals;  // what was read, and how much of it was understood
 };
 
 constexpr std::array<Format, 6> kFormats{{
-    {"table", Told::kAll, true, true},
-    {"plain", Told::kOffenders, false, false},
-    {"counts", Told::kHostile, false, false},
-    {"csv", Told::kAll, true, false},
-    {"json", Told::kAll, true, false},
-    {"ndjson", Told::kAll, true, false},
+    {"table", Told::kAll, true, true, true},
+    {"plain", Told::kOffenders, false, false, false},
+    {"counts", Told::kHostile, false, false, false},
+    {"csv", Told::kAll, true, false, true},
+    {"json", Told::kAll, true, false, true},
+    {"ndjson", Told::kAll, true, false, true},
 }};
 
 Outcome<Format> choose_view(const std::string& typed, bool terminal) {
@@ -91,6 +92,7 @@ Outcome<int> scan(const GlobalOptions& globals, const LogOptions& options) {
 
   ReadOptions reading = read_options(*settings);
   reading.wanted = judge.needed_kinds();
+  if (!format->totals) inputs->grammar.narrow(reading.wanted);
   reading.keep_facts = false;
   const ReadFigures figures =
       read_logs(*inputs, reading, globals, true, [&](std::span<const Event> batch) { judge.take(batch); });

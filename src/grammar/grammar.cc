@@ -8,6 +8,7 @@
 #include <filesystem>
 #include <map>
 #include <mutex>
+#include <set>
 #include <utility>
 
 #include "grammar/prove.h"
@@ -118,7 +119,9 @@ class Grammar::Compiler {
     auto out = std::make_unique<ProgramRules>();
     out->daemon = file.daemon;
     out->name = p.name;
-    out->group = groups_.try_emplace(p.group, static_cast<uint32_t>(groups_.size() + 1)).first->second;
+    Group& group = groups_.try_emplace(p.group, static_cast<uint32_t>(groups_.size() + 1), file.path).first->second;
+    if (group.path != file.path) group.one_file = false;
+    out->group = group.number;
     out->service = p.service;
     out->cut = p.cut;
     return out;
@@ -138,7 +141,36 @@ class Grammar::Compiler {
     return {};
   }
 
+  void narrow(KindSet wanted) { wanted_ = wanted; }
+  // Of the programs of one file, all filled.
+  void narrow(std::span<ProgramRules* const> programs) {
+    if (wanted_ == ~KindSet{0}) return;
+    const std::lock_guard only_one(mutex_);
+    const auto tells = [&](const RuleMeaning& m) { return (m.kind_set & wanted_) != 0; };
+    std::set<std::pair<uint32_t, KeyKind>> followed;  // sessions that such events stand in
+    for (const ProgramRules* p : programs)
+      for (const RuleMeaning& m : p->meanings)
+        if (tells(m) && m.session != SessionAct::kNone) followed.emplace(m.group, m.key);
+    std::set<uint32_t> elsewhere;  // groups with programs of other files
+    for (const auto& [name, group] : groups_)
+      if (!group.one_file) elsewhere.insert(group.number);
+    for (ProgramRules* p : programs) {
+      p->heeded = false;
+      for (RuleMeaning& m : p->meanings) {
+        m.heeded = !m.silent && (tells(m) || (m.session != SessionAct::kNone &&
+                                              (followed.contains({m.group, m.key}) || elsewhere.contains(m.group))));
+        p->heeded = p->heeded || m.heeded;
+      }
+    }
+  }
+
  private:
+  struct Group {
+    Group(uint32_t n, std::string of) : number(n), path(std::move(of)) {}
+    uint32_t number;
+    std::string path;  // of the first file that has programs of it
+    bool one_file = true;
+  };
   Result<RuleMeaning> meaning(const Rule& r, const ProgramRules& program, bool twice) {
     RuleMeaning m;
     m.rule = &r;
@@ -157,6 +189,7 @@ class Grammar::Compiler {
     for (Capture c : r.vis)
       if (const auto fact = fact_of(c)) m.vis.push_back(*fact);
     m.silent = r.events.empty() && r.session == SessionAct::kNone;
+    m.heeded = !m.silent;
     if (!r.attempt.empty()) {
       auto& classes = attempts_[program.group];
       auto it = std::find(classes.begin(), classes.end(), r.attempt);
@@ -178,7 +211,8 @@ class Grammar::Compiler {
   }
 
   std::mutex mutex_;
-  std::map<std::string, uint32_t> groups_;
+  KindSet wanted_ = ~KindSet{0};
+  std::map<std::string, Group> groups_;
   std::map<uint32_t, std::vector<std::string>> attempts_;
 };
 
@@ -268,12 +302,22 @@ Result<Grammar> Grammar::open(const std::string& folder) {
           *file = std::move(*read);
           for (size_t i = 0; i < programs.size() && *outcome; ++i)
             *outcome = compiler->fill(*programs[i], *file, file->programs[i]);
+          compiler->narrow(programs);
         });
         return *outcome;
       };
   }
   g.sort_names();
   return g;
+}
+
+void Grammar::narrow(KindSet wanted) {
+  compiler_->narrow(wanted);
+  // Files that were read already.
+  std::map<std::string_view, std::vector<ProgramRules*>> by_daemon;
+  for (const auto& p : programs_)
+    if (!p->meanings.empty()) by_daemon[p->daemon].push_back(p.get());
+  for (const auto& [daemon, programs] : by_daemon) compiler_->narrow(programs);
 }
 
 void Grammar::add_programs(const RuleFile& file) {
@@ -302,6 +346,7 @@ Result<void> ProgramRules::prepare() {
       trouble_ = read.error().message;
       return;
     }
+    if (!heeded) return;
     auto made = Tree::compile(patterns, Tree::Parts::kStraightWays);
     if (made)
       straight_ways_ = std::move(*made);

@@ -40,7 +40,8 @@ struct RuleMeaning {
   bool follows = false;  // a line in a session that another one opened
   uint8_t kind_count = 0;
   KindSet kind_set = 0;  // of `kinds`
-  bool silent = false;   // no event and no session: nothing is to be done
+  bool silent = false;   // no event and no session
+  bool heeded = true;    // not silent, and of use to what is asked for (Grammar::narrow())
   uint32_t count = 1;
   uint32_t group = 0;       // of the program
   std::string_view daemon;  // lives as long as the grammar
@@ -58,6 +59,7 @@ struct ProgramRules {
   std::vector<TreePattern> patterns;
   std::vector<RuleMeaning> meanings;  // by Match::rule, as patterns
   ProgramRules* also = nullptr;       // of another daemon that writes under the same name (`imapd`: Courier, UW)
+  bool heeded = true;                 // one of its rules is
 
   // Reads the rules, if their file was only opened, and lays out the straight ways of the samples; explain()
   // needs it. Any thread may call it, any number of times.
@@ -136,6 +138,10 @@ class Grammar {
   // Its steps, for who has read the files: files of one daemon become one, the first of them.
   static Result<std::vector<RuleFile>> join(std::vector<RuleFile> files);
   static Result<Grammar> compile(std::vector<RuleFile> files);
+  // Only events of these kinds are of use: rules that can neither tell one nor change what others tell (by
+  // the session that they share) are not heeded, and the lines of programs without a rule that is need not be
+  // matched. Once, before the first program is looked up.
+  void narrow(KindSet wanted);
   // Makes all trees now, so that a rule that can't be compiled is told before anything is read.
   Result<void> prepare_all() const;
   // The same for who can't do without: rules that can't be compiled end the process, as explain() does.

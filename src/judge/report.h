@@ -24,6 +24,8 @@ struct InputReport {
   uint64_t ambiguous = 0;       // could be read as two addresses
   uint64_t lost = 0;            // gaps that the log itself admits
   uint64_t overlong = 0;        // lines longer than the bound; their rest was dropped
+  uint64_t unheeded = 0;        // tell nothing that was asked for; then `events` are not all, and lines of
+                                // programs that tell nothing else are never `not_understood`
   Instant first = kNoInstant;
   Instant last = kNoInstant;
 };

@@ -133,6 +133,7 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
   figures.other_programs = lines.other_programs;
   figures.lost = lines.lost;
   figures.overlong = lines.overlong;
+  figures.unheeded = lines.unheeded;
   figures.first = lines.first;
   figures.last = lines.last;
   return figures;

@@ -37,6 +37,7 @@ struct ReadOptions {
 struct ReadFigures {
   uint64_t bytes = 0, lines = 0, events = 0, not_understood = 0, other_programs = 0;
   uint64_t ambiguous = 0, lost = 0, overlong = 0;
+  uint64_t unheeded = 0;  // lines that tell nothing that the grammar was narrowed to
   Instant first = kNoInstant, last = kNoInstant;
   std::vector<std::string> trouble;  // files that could not be read to their end: one sentence each
 };

@@ -9,6 +9,16 @@
 
 namespace mailward {
 namespace {
+// In HeaderNote::value, above the host's hash: the note was written; and of a program that need not be heeded.
+constexpr uint64_t kNoted = uint64_t{1} << 32, kUnheeded = uint64_t{1} << 33;
+
+// Of any daemon that writes under this name?
+bool is_heeded(const ProgramRules* rules) {
+  for (; rules; rules = rules->also)
+    if (rules->heeded) return true;
+  return false;
+}
+
 static_assert(LineEnds::kPadding <= kMessagePadding);
 constexpr size_t kUnknown = SIZE_MAX, kTrimmed = SIZE_MAX - 1;
 constexpr size_t kMaxWriters = 65'536;
@@ -20,6 +30,7 @@ void LineFigures::add(const LineFigures& other) {
   other_programs += other.other_programs;
   lost += other.lost;
   overlong += other.overlong;
+  unheeded += other.unheeded;
   if (has_time(other.first) && (!has_time(first) || other.first < first)) first = other.first;
   if (has_time(other.last) && other.last > last) last = other.last;
 }
@@ -56,9 +67,15 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
   } else {
     line.rules = grammar_.find(r.program).rules;
     line.where.host = hash_host(r.host);
-    if (r.note) *r.note = {line.rules, uint64_t{1} << 32 | line.where.host};
+    const bool unheeded = line.rules && !is_heeded(line.rules);
+    if (unheeded) line.rules = nullptr;
+    if (r.note) *r.note = {line.rules, kNoted | (unheeded ? kUnheeded : 0) | line.where.host};
+    line.unheeded = unheeded;
   }
-  if (!line.rules) return true;
+  if (!line.rules) {
+    if (r.note) line.unheeded = (r.note->value & kUnheeded) != 0;
+    return true;
+  }
   if (line.rules->cut && continues(r, line.where.host, *line.rules)) return false;
   line.start = line.rules->start(r.message.data());
   return true;
@@ -67,6 +84,10 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
 MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
   const Record& r = line.record;
   if (!line.rules) {
+    if (line.unheeded) {
+      ++figures_.unheeded;
+      return forget_previous();
+    }
     if (!r.program.empty() || !explain_bare(line, out)) unexplained(line, out);
     return;
   }
@@ -74,7 +95,10 @@ MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
   const RuleMeaning* const meaning =
       ProgramRules::explain(rules, line.start, r.message.data(), r.message.data() + r.message.size(), match_);
   if (!meaning) return unexplained(line, out);
-  if (!meaning->silent) tell(line, *meaning, out);
+  if (meaning->heeded) [[likely]]
+    tell(line, *meaning, out);
+  else if (!meaning->silent)
+    ++figures_.unheeded;
   line.rules = rules;
   explained_ = &line;
 }
@@ -173,7 +197,7 @@ bool LineReader::explain_bare(Line& line, Batch& out) {
     match_ = m;
   }
   if (!meaning) return false;
-  if (!meaning->silent) tell(line, *meaning, out);
+  if (meaning->heeded) tell(line, *meaning, out);
   return true;
 }
 
@@ -194,7 +218,7 @@ void LineReader::unexplained(Line& line, Batch& out) {
       scratch_.append(kMessagePadding, '\0');
       const char* text = scratch_.data();
       if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
-        if (!meaning->silent) tell_repeated(line, *meaning, meta.count, out);
+        if (meaning->heeded) tell_repeated(line, *meaning, meta.count, out);
         return;
       }
       break;
@@ -223,7 +247,7 @@ void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {
   scratch_.append(kMessagePadding, '\0');
   const RuleMeaning* meaning =
       previous_rules_->explain(scratch_.data(), scratch_.data() + previous_message_.size(), match_);
-  if (!meaning || meaning->silent) return;
+  if (!meaning || !meaning->heeded) return;
   Line again = line;
   again.record.pid = previous_pid_;
   again.where.raw = {};

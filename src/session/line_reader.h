@@ -23,6 +23,7 @@ inline constexpr size_t kMaxLine = 64 * 1024;
 
 struct LineFigures {
   uint64_t lines = 0, not_understood = 0, other_programs = 0, lost = 0, overlong = 0;
+  uint64_t unheeded = 0;  // lines that tell nothing that is asked for (Grammar::narrow()), matched or not
   Instant first = kNoInstant, last = kNoInstant;
   void add(const LineFigures& other);
 };
@@ -96,7 +97,8 @@ class LineReader {
     Record record;
     LineContext where{&record};
     const ProgramRules* rules = nullptr;
-    uint32_t start = 0;  // for ProgramRules::explain()
+    uint32_t start = 0;     // for ProgramRules::explain()
+    bool unheeded = false;  // `rules` are null because nothing that they tell is of use
     Line() = default;
     Line(const Line& other) : record(other.record), where(other.where), rules(other.rules), start(other.start) {
       where.record = &record;

@@ -84,7 +84,7 @@ std::string why_nothing(const InputReport& input, Instant since, Instant until, 
   if (has_time(until) && has_time(input.first) && input.first >= until)
     return fmt::format("Nothing lies in the time asked for: the log begins at {}, not before --until.",
                        format_local(input.first, time, 16));
-  if (input.lines > 0 && input.events == 0 && input.ambiguous == 0)
+  if (input.lines > 0 && input.events == 0 && input.ambiguous == 0 && input.unheeded == 0)
     return "No line of it tells of a client; `mailward rules list` names the daemons whose lines are known.";
   return "";
 }
