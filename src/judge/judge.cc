@@ -73,18 +73,16 @@ Judge::~Judge() = default;
 KindSet Judge::needed_kinds() const { return state_->needed_kinds(); }
 
 void Judge::take(std::span<const Event> events) {
-  // The tables are larger than the caches: some events ahead, what each step needs is fetched.
-  constexpr size_t kSlotAhead = 32, kRecordAhead = 20, kSumAhead = 8;
+  // The tables are larger than the caches: what each step needs is fetched for many events at a time.
+  constexpr size_t kTogether = 256;
   const JudgeState& state = *state_;
-  const auto ahead = [&](size_t i) { return i < events.size() ? events[i].address : Address{}; };
-  for (size_t i = 0; i < kSlotAhead; ++i) state.sources.prefetch_slot(ahead(i));
-  for (size_t i = 0; i < kRecordAhead; ++i) state.sources.prefetch_record(ahead(i));
-  for (size_t i = 0; i < kSumAhead; ++i) state.prefetch_sum(ahead(i));
-  for (size_t i = 0; i < events.size(); ++i) {
-    state.sources.prefetch_slot(ahead(i + kSlotAhead));
-    state.sources.prefetch_record(ahead(i + kRecordAhead));
-    state.prefetch_sum(ahead(i + kSumAhead));
-    state_->take(events[i]);
+  while (!events.empty()) {
+    const auto some = events.first(std::min(events.size(), kTogether));
+    for (const Event& event : some) state.sources.prefetch_slot(event.address);
+    for (const Event& event : some) state.sources.prefetch_record(event.address);
+    for (const Event& event : some) state.prefetch_sum(event.address);
+    for (const Event& event : some) state_->take(event);
+    events = events.subspan(some.size());
   }
 }
 

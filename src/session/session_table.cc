@@ -33,23 +33,32 @@ Session& SessionTable::add(uint64_t key) {
   if (size_ >= (places <= kRoomy ? places / 4 : places - places / 4)) resize(places * 2);
   size_t i = key & mask_;
   while (places_[i].key) i = (i + 1) & mask_;
-  if (free_.empty()) {
-    free_.push_back(static_cast<uint32_t>(sessions_.size()));
+  if (free_ == kNothing) {
+    free_ = static_cast<uint32_t>(sessions_.size());
     sessions_.emplace_back();
   }
-  const uint32_t session = free_.back();
-  free_.pop_back();
-  places_[i] = {key, session};
+  places_[i] = {key, free_};
   ++size_;
-  Session& s = sessions_[session];
-  s = Session{};
+  Session& s = sessions_[free_];
+  free_ = s.waiting;
+  // One by one: as a whole it would be made elsewhere and copied.
   s.key = key;
+  s.address = {};
+  s.last = kNoInstant;
+  s.attempts = {};
+  s.told = 0;
+  s.kind = KeyKind::kNone;
+  s.has_address = false;
+  s.host = 0;
+  s.hint = s.waiting = kNothing;
+  s.copy = 0;
   return s;
 }
 
 void SessionTable::erase(Session* s) {
   --size_;
-  free_.push_back(static_cast<uint32_t>(s - sessions_.data()));
+  s->waiting = free_;
+  free_ = static_cast<uint32_t>(s - sessions_.data());
   size_t hole = s->key & mask_;
   while (places_[hole].key != s->key) hole = (hole + 1) & mask_;
   for (size_t i = (hole + 1) & mask_; places_[i].key; i = (i + 1) & mask_) {
@@ -65,11 +74,10 @@ void SessionTable::erase(Session* s) {
 void SessionTable::clear() {
   std::fill(places_.begin(), places_.end(), Place{});
   sessions_.clear();
-  free_.clear();
+  free_ = kNothing;
   if (places_.size() > kRoomy) {
     resize(kSmallest);
     sessions_.shrink_to_fit();
-    free_.shrink_to_fit();
   }
   size_ = 0;
 }

@@ -106,7 +106,7 @@ class SessionTable {
   void resize(size_t places);
   std::vector<Place> places_;  // a small table is kept three quarters empty: most searches end at the first
   std::vector<Session> sessions_;
-  std::vector<uint32_t> free_;  // of sessions_, those that ended
+  uint32_t free_ = kNothing;  // of sessions_, the last one that ended; its `waiting` leads to the one before
   size_t mask_ = 0;
   size_t size_ = 0;
 };
