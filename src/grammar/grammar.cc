@@ -148,17 +148,25 @@ class Grammar::Compiler {
     const std::lock_guard only_one(mutex_);
     const auto tells = [&](const RuleMeaning& m) { return (m.kind_set & wanted_) != 0; };
     std::set<std::pair<uint32_t, KeyKind>> followed;  // sessions that such events stand in
+    std::set<uint32_t> twice;                         // groups where one may be a copy of the line before
     for (const ProgramRules* p : programs)
-      for (const RuleMeaning& m : p->meanings)
-        if (tells(m) && m.session != SessionAct::kNone) followed.emplace(m.group, m.key);
+      for (const RuleMeaning& m : p->meanings) {
+        if (!tells(m)) continue;
+        if (m.session != SessionAct::kNone) followed.emplace(m.group, m.key);
+        if (m.twice) twice.insert(m.group);
+      }
     std::set<uint32_t> elsewhere;  // groups with programs of other files
     for (const auto& [name, group] : groups_)
       if (!group.one_file) elsewhere.insert(group.number);
+    const auto touches = [&](const RuleMeaning& m) {
+      const bool shared = elsewhere.contains(m.group);
+      return (m.session != SessionAct::kNone && (shared || followed.contains({m.group, m.key}))) ||
+             (m.twice && (shared || twice.contains(m.group)));
+    };
     for (ProgramRules* p : programs) {
       p->heeded = false;
       for (RuleMeaning& m : p->meanings) {
-        m.heeded = !m.silent && (tells(m) || (m.session != SessionAct::kNone &&
-                                              (followed.contains({m.group, m.key}) || elsewhere.contains(m.group))));
+        m.heeded = !m.silent && (tells(m) || touches(m));
         p->heeded = p->heeded || m.heeded;
       }
     }

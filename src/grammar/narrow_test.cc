@@ -110,6 +110,40 @@ TEST(Narrow, SessionsOfTheSameKeyAre) {
                                {"content", true}}));
 }
 
+// A line is a copy where it equals the line before that may come twice: all of those count.
+TEST(Narrow, LinesThatComeTwiceAreHeededTogether) {
+  auto file = parse_rule_file(R"(
+daemon = "t"
+versions = "1"
+[[program]]
+name = "t"
+[[rule]]
+name = "refused"
+line = 'refused {address}'
+event = "auth_failed"
+twice = true
+[[rule]]
+name = "relay"
+line = 'relay {address}'
+event = "relay_denied"
+twice = true
+[[rule]]
+name = "listed"
+line = 'listed {address}'
+event = "dnsbl"
+)",
+                              "t.toml");
+  ASSERT_TRUE(file) << file.error().message;
+  std::vector<RuleFile> files;
+  files.push_back(std::move(*file));
+  auto g = Grammar::compile(std::move(files));
+  ASSERT_TRUE(g) << g.error().message;
+  g->narrow(bit(EventKind::kAuthFailed));
+  EXPECT_EQ(heeded(*g), (Heeded{{"program t", true}, {"refused", true}, {"relay", true}, {"listed", false}}));
+  g->narrow(bit(EventKind::kDnsbl));
+  EXPECT_EQ(heeded(*g), (Heeded{{"program t", true}, {"refused", false}, {"relay", false}, {"listed", true}}));
+}
+
 // What another file may put into the group is not known until it is read.
 TEST(Narrow, SharedGroupsAreFollowedWhole) {
   auto first = parse_rule_file(kRules, "t.toml");
