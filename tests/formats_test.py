@@ -74,6 +74,33 @@ class Formats(program.Case):
         rows = list(csv.DictReader(io.StringIO(self.scan("csv").text)))
         self.assertEqual([row["address"] for row in rows], [s["address"] for s in sources])
 
+    def test_text_that_follows_a_journal(self):
+        """What the journal testified of its last record is nothing to the text's first ones."""
+        entry = {"_HOSTNAME": "mx", "SYSLOG_IDENTIFIER": "sshd", "_PID": "4711", "_TRANSPORT": "syslog", "_SYSTEMD_UNIT": "ssh.service",
+                 "_COMM": "sshd", "_UID": "0", "MESSAGE": "Failed password for root from 198.51.100.9 port 4711 ssh2"}
+        older = self.path("mail.log.1", b"".join(json.dumps({"__REALTIME_TIMESTAMP": str(1772409600000000 + n * 1000000), **entry}).encode() +
+                                                 b"\n" for n in range(300)))
+        lines = [f"Mar  3 00:00:{n:02} mx sshd[1]: nobody understands this line {n}" for n in range(30)]
+        lines.insert(0, "Mar  3 00:00:00 mx rsyslogd: imuxsock lost 5 messages from pid 4711 due to rate-limiting")
+        newer = self.path("mail.log", ("\n".join(lines) + "\n").encode())
+        for files in ([newer], [older, newer]):
+            done = program.scan("--format", "json", "--timezone", "UTC", "--year", "2026", *files)
+            self.assert_sound(done)
+            self.assertEqual(done.json["input"].get("lost"), 1)
+
+    def test_years_over_text_without_stamps(self):
+        """Megabytes without a header stand between: what is read ahead behind them does not know the year."""
+        log = self.path("mail.log")
+        with open(log, "w", encoding="utf-8") as out:
+            for hour in range(580 * 24):
+                stamp = (datetime.datetime(2024, 5, 1) + datetime.timedelta(hours=hour)).strftime("%b %e %H:00:00")
+                print(f"{stamp} mx sshd[{hour}]: Failed password for invalid user {'x' * 60} from 198.51.100.9 port 4711 ssh2", file=out)
+            out.write("no header\n" * 490_000)
+            print("Dec  2 00:00:00 mx sshd[7]: Failed password for invalid user tail from 198.51.100.77 port 4711 ssh2", file=out)
+        told = [program.run("events", "--threads", str(n), "--timezone", "UTC", "--now", "2026-03-09T12:00:00Z", log) for n in (1, 2)]
+        self.assertEqual(told[0].out[-2000:], told[1].out[-2000:])
+        self.assertIn('"user": "tail"', told[0].text.splitlines()[-1])
+
     # Plain and counts pass over what they don't ask for (Grammar::narrow()): it must make no difference.
     def test_what_is_passed_over_changes_nothing(self):
         for log in program.corpora():

@@ -63,7 +63,7 @@ struct HeaderReader::Impl {
   HeaderCache tags;
   OwnForms own;
   Stamp first_open;
-  bool any = false, first_is_open = false;
+  bool any = false, first_is_open = false, lent_previous = false;
 
   Took read_syslog(std::string_view line, Last& last, Record& out);
   bool step_within_hour(const char* p, Last& last);
@@ -90,8 +90,11 @@ void HeaderReader::restart(Instant previous) {
   impl_->fold = TimeFold(impl_->fold.zone(), previous, impl_->fold.base_year());
   impl_->minute.known = false;
   last_.least = SIZE_MAX;
-  impl_->any = impl_->first_is_open = false;
+  impl_->any = impl_->first_is_open = impl_->lent_previous = false;
 }
+
+bool HeaderReader::read_a_stamp() const { return impl_->any; }
+bool HeaderReader::lent_previous() const { return impl_->lent_previous; }
 
 const Stamp* HeaderReader::first_open_stamp() const { return impl_->first_is_open ? &impl_->first_open : nullptr; }
 
@@ -204,6 +207,7 @@ Instant HeaderReader::Impl::resolve(const Stamp& stamp) {
 Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Last& last, Record& out) {
   if (line.substr(at).starts_with("- ")) {
     out.time = fold.previous();
+    lent_previous = lent_previous || !any;
     at += 2;
   } else {
     at = take_stamp(line, at, last, out.time);

@@ -78,6 +78,10 @@ class HeaderReader {
   // record before it (no year, or no offset); for checking the guess that the part began with.
   // Null: none was read, or it depends on nothing.
   const Stamp* first_open_stamp() const;
+  // Was a stamp read since then? If not, the part does not say what instant it ended with.
+  bool read_a_stamp() const;
+  // Was a record, before the first stamp, given the instant that the part began with?
+  bool lent_previous() const;
 
  private:
   Took read_other_second(std::string_view line, Record& out);

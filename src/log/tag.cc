@@ -70,6 +70,14 @@ bool read_metalog(std::string_view rest, Record& out) {
   return true;
 }
 
+// Haraka's own log, where it writes stamps: "[NOTICE] [ABCDEF12-…] [core] text" (logger.js).
+bool is_haraka(std::string_view rest) {
+  const size_t close = rest.find(']');
+  return close != std::string_view::npos && close > 3 && close < 10 && rest.substr(close).starts_with("] [") &&
+         std::all_of(rest.begin() + 1, rest.begin() + static_cast<ptrdiff_t>(close),
+                     [](char c) { return c >= 'A' && c <= 'Z'; });
+}
+
 // socklog, behind its "auth.info: ": "May 27 04:31:28 sshd[30993]: text", or less of it.
 void read_socklog(std::string_view text, Record& out) {
   Stamp inner;
@@ -205,6 +213,14 @@ Took HeaderCache::read_long(const char* p, const char* end, Record& out) {
 // Short lines, and headers that are too long to be remembered.
 Took HeaderCache::read_slowly(std::string_view rest, Record& out) {
   if (rest.empty()) return Took::kNoHeader;
+  if (rest[0] == '[' && is_haraka(rest)) {
+    out.host = {};
+    out.program = "haraka";
+    out.pid = 0;
+    out.message = rest;
+    out.note = &slot_of({}, out.program).note;
+    return Took::kRecord;
+  }
   if (rest[0] == '[' && read_metalog(rest, out)) {
     scratch_.note = {};
     out.note = &scratch_.note;

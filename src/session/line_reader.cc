@@ -150,6 +150,7 @@ void LineReader::record(const Record& record, std::string_view raw, Batch& out) 
   line.where.line = line_;
   if (find_rules(line)) explain(line, out);
   keep_previous();
+  line.record.origin = nullptr;  // is the stream's
 }
 
 // A logger that splits long records writes the rest as one that begins anywhere, in client text say:
@@ -197,7 +198,10 @@ bool LineReader::explain_bare(Line& line, Batch& out) {
     match_ = m;
   }
   if (!meaning) return false;
-  if (meaning->heeded) tell(line, *meaning, out);
+  if (meaning->heeded)
+    tell(line, *meaning, out);
+  else if (!meaning->silent)
+    ++figures_.unheeded;
   return true;
 }
 
@@ -218,7 +222,10 @@ void LineReader::unexplained(Line& line, Batch& out) {
       scratch_.append(kMessagePadding, '\0');
       const char* text = scratch_.data();
       if (const RuleMeaning* meaning = ProgramRules::explain(rules, text, text + meta.inner.size(), match_)) {
-        if (meaning->heeded) tell_repeated(line, *meaning, meta.count, out);
+        if (meaning->heeded)
+          tell_repeated(line, *meaning, meta.count, out);
+        else if (!meaning->silent)
+          ++figures_.unheeded;
         return;
       }
       break;

@@ -268,9 +268,9 @@ void SetReader::submit(uint64_t begin, uint64_t end) {
 void SetReader::join(Job& job, Batch& out) {
   const Instant truth = header_->fold().previous();
   const Stamp* open = job.header->first_open_stamp();
-  const bool same_time = !open || truth == job.guess ||
-                         resolve_stamp(*options_.zone, *open, truth, base_year_) ==
-                             resolve_stamp(*options_.zone, *open, job.guess, base_year_);
+  const bool same_stamp = !open || resolve_stamp(*options_.zone, *open, truth, base_year_) ==
+                                       resolve_stamp(*options_.zone, *open, job.guess, base_year_);
+  const bool same_time = truth == job.guess || (same_stamp && !job.header->lent_previous());
   if (!same_time || job.reader.wants_previous() || !tracker_.can_join(job.batch, job.tracker)) {
     read_in_order(job.begin, job.end, out);
     return;
@@ -280,7 +280,7 @@ void SetReader::join(Job& job, Batch& out) {
   tracker_.join(job.batch, job.tracker, first_line, out);
   reader_.skip_to(first_line + job.reader.line_number(), job.reader);
   figures_.add(job.reader.take_figures());
-  if (has_time(job.header->fold().previous())) header_->restart(job.header->fold().previous());
+  if (job.header->read_a_stamp()) header_->restart(job.header->fold().previous());
 }
 
 void SetReader::read_in_order(uint64_t begin, uint64_t end, Batch& out) {
