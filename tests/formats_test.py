@@ -101,6 +101,31 @@ class Formats(program.Case):
         self.assertEqual(told[0].out[-2000:], told[1].out[-2000:])
         self.assertIn('"user": "tail"', told[0].text.splitlines()[-1])
 
+    def test_unknown_lines(self):
+        """Each line that `not_understood` counts, in its turn, for any number of threads."""
+        known = "Mar  2 00:{:02}:{:02} mx sshd[{}]: Failed password for root from 192.0.2.1 port 4711 ssh2"
+        lines = []
+        for n in range(3000):
+            lines.append((known.format(n // 60 % 60, n % 60, n), False) if n % 3 else
+                         (f"Mar  2 00:00:00 mx sshd[{n}]: nobody understands \x1b[31m \xff {n}", True) if n % 2 else
+                         (f"no header {n}", True))
+            if n % 7 == 0:
+                lines.append((f"Mar  2 00:00:00 mx cron[{n}]: of another program", False))
+        log = self.path("mail.log", "".join(line + "\n" for line, _ in lines).encode("latin-1"))
+        unknown = [number for number, (_, unknown) in enumerate(lines, 1) if unknown]
+        told = []
+        for threads in (1, 2):
+            done = program.run("events", "--unknown", "--threads", str(threads), "--timezone", "UTC", "--year", "2026", log)
+            self.assert_sound(done)
+            self.assertNotIn(b"\x1b", done.out)
+            told.append([json.loads(line) for line in done.text.splitlines()])
+        self.assertEqual(told[0], told[1])
+        self.assertEqual([line["line"] for line in told[0]], unknown)
+        self.assertEqual({line["event"] for line in told[0]}, {"unknown"})
+        self.assertTrue(told[0][0]["raw"].startswith("no header 0"))
+        scanned = program.scan("--format", "json", "--timezone", "UTC", "--year", "2026", log).json["input"]
+        self.assertEqual(scanned["not_understood"], len(unknown))
+
     # Plain and counts pass over what they don't ask for (Grammar::narrow()): it must make no difference.
     def test_what_is_passed_over_changes_nothing(self):
         for log in program.corpora():

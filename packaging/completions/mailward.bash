@@ -41,7 +41,7 @@ _mailward() {
   local options=$common
   case $command in
     scan | explain) options+=" $logs $judging" ;;
-    events) options+=" $logs" ;;
+    events) options+=" $logs --unknown" ;;
     rules) [[ -n $action ]] && options+=" --rules" ;;
   esac
   if [[ $current == -* ]]; then

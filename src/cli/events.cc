@@ -20,7 +20,7 @@ constexpr std::array<std::string_view, 2> kEventFormats{"ndjson", "json"};  // t
 // Kinds that are no event of anybody's are counted only.
 constexpr KindSet kAllEvents = ~(bit(EventKind::kNone) | bit(EventKind::kAmbiguous));
 
-Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
+Outcome<int> events(const GlobalOptions& globals, const LogOptions& options, bool unknown) {
   const Messages messages = globals.messages();
   if (const auto format = choose_format(options.format, "ndjson", kEventFormats); !format)
     return std::unexpected(format.error());
@@ -31,7 +31,8 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
   const bool bar = ::isatty(STDOUT_FILENO) != 1;  // the lines themselves show that something goes on
 
   ReadOptions reading = read_options(*settings);
-  reading.wanted = kAllEvents;
+  reading.wanted = unknown ? 0 : kAllEvents;
+  reading.unexplained = reading.keep_raw = unknown;
   reading.patience = Patience::kWhileItComes;  // somebody may be watching a log that goes on
   Output out(STDOUT_FILENO);
   EventLines lines(inputs->logs.names);
@@ -43,7 +44,7 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options) {
   const int status = finish_output(out, messages, status_of(figures, inputs->logs));
   const std::string why =
       why_nothing(input_report(figures, inputs->logs), settings->since, settings->until, local_time(settings->zone));
-  if (!why.empty()) messages.note(why);
+  if (!why.empty() && !unknown) messages.note(why);
   return status;
 }
 
@@ -53,7 +54,10 @@ Body declare_events(CLI::App& app, GlobalOptions& globals) {
   auto options = std::make_shared<LogOptions>();
   declare_files(app, *options);
   declare_log_options(app, *options, "ndjson or json: one JSON object a line", Judged::kNo);
-  return [&globals, options] { return status_or_end(events(globals, *options), globals.messages()); };
+  auto unknown = std::make_shared<bool>(false);
+  app.add_flag("--unknown", *unknown, "instead, the lines of known daemons that no rule explains")->group("Output");
+  return
+      [&globals, options, unknown] { return status_or_end(events(globals, *options, *unknown), globals.messages()); };
 }
 
 }  // namespace mailward

@@ -99,8 +99,9 @@ INSTANTIATE_TEST_SUITE_P(
         HeaderCase{S, "Mar  2 00:00:01 [sshd] metalog", "2026-03-02T00:00:01Z||sshd|0|metalog"},
         HeaderCase{S, "Mar  2 00:00:01 [sshd]: metalog with a colon, and a text of more than forty-eight bytes",
                    "2026-03-02T00:00:01Z||sshd|0|metalog with a colon, and a text of more than forty-eight bytes"},
-        HeaderCase{S, "2026-03-02T00:00:01.123Z [NOTICE] [ABCDEF12-3456-7890-ABCD-EF1234567800] [core] connect",
-                   "2026-03-02T00:00:01.123000Z||haraka|0|[NOTICE] [ABCDEF12-3456-7890-ABCD-EF1234567800] [core] connect"},
+        HeaderCase{
+            S, "2026-03-02T00:00:01.123Z [NOTICE] [ABCDEF12-3456-7890-ABCD-EF1234567800] [core] connect",
+            "2026-03-02T00:00:01.123000Z||haraka|0|[NOTICE] [ABCDEF12-3456-7890-ABCD-EF1234567800] [core] connect"},
         HeaderCase{S, "2026-03-02T00:00:01.123Z [INFO] [-] [core] short",
                    "2026-03-02T00:00:01.123000Z||haraka|0|[INFO] [-] [core] short"},
         HeaderCase{S, "2026-03-02T00:00:01.123Z [Notice] [-] no level of Haraka's",

@@ -74,8 +74,9 @@ bool read_metalog(std::string_view rest, Record& out) {
 bool is_haraka(std::string_view rest) {
   const size_t close = rest.find(']');
   return close != std::string_view::npos && close > 3 && close < 10 && rest.substr(close).starts_with("] [") &&
-         std::all_of(rest.begin() + 1, rest.begin() + static_cast<ptrdiff_t>(close),
-                     [](char c) { return c >= 'A' && c <= 'Z'; });
+         std::all_of(
+             rest.begin() + 1, rest.begin() + static_cast<ptrdiff_t>(close),
+             [](char c) { return c >= 'A' && c <= 'Z'; });
 }
 
 // socklog, behind its "auth.info: ": "May 27 04:31:28 sshd[30993]: text", or less of it.

@@ -27,8 +27,9 @@ struct ReadOptions {
   Patience patience = Patience::kToTheEnd;  // with a pipe whose stamps have no year, before its first event
   unsigned threads = 0;                     // 0: all cores
   KindSet wanted = ~KindSet{0};             // other kinds are counted, not delivered
-  bool keep_facts = true;  // false: only the user's name is delivered, of logins (auth_failed, auth_ok, auth_aborted)
-  bool keep_raw = false;   // deliver Event::raw
+  bool keep_facts = true;    // false: only the user's name is delivered, of logins (auth_failed, auth_ok, auth_aborted)
+  bool keep_raw = false;     // deliver Event::raw
+  bool unexplained = false;  // deliver lines that are not understood as well, as kNone with Event::raw
   Instant since = kNoInstant;  // events before are not delivered (sessions are followed all the same)
   Instant until = kNoInstant;  // events at or after are not delivered
 };

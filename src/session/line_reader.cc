@@ -48,12 +48,19 @@ void LineReader::tell_repeated(const Line& line, const RuleMeaning& meaning, uin
 }
 
 // False: nothing more is to be done with this line.
-MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end, HeaderReader& header, Line& line) {
+MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end, HeaderReader& header, Line& line,
+                                             Batch& out) {
   line.where.raw = {begin, static_cast<size_t>(end - begin)};
   line.where.line = ++line_;
   const Took took = header.read(line.where.raw, line.record);
   if (took == Took::kRecord) return find_rules(line);
-  if (took == Took::kNoHeader) ++figures_.not_understood;
+  if (took == Took::kNoHeader) {
+    ++figures_.not_understood;
+    if (options_.unexplained) {
+      line.record = Record{};
+      tracker_.show(line.where, out);
+    }
+  }
   return false;
 }
 
@@ -108,7 +115,8 @@ MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
 const char* LineReader::lines(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   const uint64_t lines_before = line_;
   const char* line = begin;
-  Line* const last = together_.data() + (header.views_last() ? kTogether : 1);
+  // (What is shown of lines without a header must come in its turn.)
+  Line* const last = together_.data() + (header.views_last() && !options_.unexplained ? kTogether : 1);
   Line* next = together_.data();
   for (const char* at = begin; at < end; at += LineEnds::kStretch) {
     line_ends_.find(at, std::min(LineEnds::kStretch, static_cast<size_t>(end - at)));
@@ -118,7 +126,7 @@ const char* LineReader::lines(const char* begin, const char* end, HeaderReader& 
         next = explain_together(next, out);
         ++line_;
         forget_overlong();
-      } else if (read_header(line, stop, header, *next) && ++next == last) {
+      } else if (read_header(line, stop, header, *next, out) && ++next == last) {
         next = explain_together(next, out);
       }
       line = stop + 1;
@@ -139,7 +147,7 @@ auto LineReader::explain_together(Line* end, Batch& out) -> Line* {
 void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) return overlong_line();
   ++figures_.lines;
-  if (read_header(begin, end, header, together_[0])) explain(together_[0], out);
+  if (read_header(begin, end, header, together_[0], out)) explain(together_[0], out);
   keep_previous();
 }
 
@@ -237,10 +245,12 @@ void LineReader::unexplained(Line& line, Batch& out) {
       break;
   }
   forget_previous();
-  if (rules || r.program.empty())
-    ++figures_.not_understood;
-  else
+  if (!rules && !r.program.empty()) {
     ++figures_.other_programs;
+    return;
+  }
+  ++figures_.not_understood;
+  if (options_.unexplained) tracker_.show(line.where, out);
 }
 
 void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {

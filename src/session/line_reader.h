@@ -106,7 +106,7 @@ class LineReader {
     Line& operator=(const Line&) = delete;
   };
   static constexpr size_t kTogether = 16;
-  bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line);
+  bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line, Batch& out);
   bool find_rules(Line& line);
   void explain(Line& line, Batch& out);
   Line* explain_together(Line* end, Batch& out);

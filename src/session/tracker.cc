@@ -359,6 +359,19 @@ void Tracker::make_room(Batch& out) {
   for (uint64_t key : table_.older_half()) close(table_.find(key), out);
 }
 
+void Tracker::show(const LineContext& where, Batch& out) {
+  if (!within(where.record->time)) return;
+  Event& e = out.events.emplace_back();
+  e.time = where.record->time;
+  e.pid = where.record->pid;
+  e.file = where.file;
+  e.line = where.line;
+  e.facts[static_cast<size_t>(Fact::kHost)] = where.record->host;
+  e.facts[static_cast<size_t>(Fact::kProgram)] = where.record->program;
+  e.raw = where.raw.empty() ? where.record->message : where.raw;
+  keep_texts(e, out);
+}
+
 void Tracker::lose(std::string_view host, Batch& out) { lose_host(hash_host(host), out); }
 
 // Lines that announced something, in order: what their sessions leave behind comes out in this one.
@@ -443,7 +456,10 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
 }
 
 bool Tracker::delivers(EventKind kind, Instant time) const {
-  if (!(options_.wanted & bit(kind))) return false;
+  return (options_.wanted & bit(kind)) != 0 && within(time);
+}
+
+bool Tracker::within(Instant time) const {
   if (has_time(options_.since) && !(has_time(time) && time >= options_.since)) return false;
   return !has_time(options_.until) || (has_time(time) && time < options_.until);
 }

@@ -101,6 +101,8 @@ class Tracker {
 
   // A line that a rule explains.
   void take(const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
+  // A line that no rule explains, for who wants to see it: an event of kind kNone, and nobody's.
+  void show(const LineContext& where, Batch& out);
   // The log admits that lines of this host are missing: its sessions by pid can't be trusted further.
   void lose(std::string_view host, Batch& out);
   // Appends the events of `part` (read ahead, by `ahead`) to `out`, questions answered; takes over the
@@ -148,6 +150,7 @@ class Tracker {
             const Match& match) const;
   void decode_fact(Event& e, Fact f) const;
   bool delivers(EventKind kind, Instant time) const;
+  bool within(Instant time) const;
   void keep_texts(Event& event, Batch& out) const;
   void emit(const Event& event, Batch& out);
   uint32_t keep(const Event& event);

@@ -62,7 +62,7 @@ void EventLines::append(std::string& out, const Event& event) {
   if (event.pid != 0) append_number(out, ", \"pid\": ", event.pid);
   append_fact(out, ", \"daemon\": ", event.daemon);
   append_fact(out, ", \"session\": ", event.fact(Fact::kSession));
-  append_fact(out, ", \"event\": ", name_of(event.kind));
+  append_fact(out, ", \"event\": ", event.kind == EventKind::kNone ? "unknown" : name_of(event.kind));
   if (!event.address.empty()) append_address(out, event.address);
   if (event.port != 0) append_number(out, ", \"port\": ", event.port);
   append_fact(out, ", \"ptr\": ", event.fact(Fact::kPtr));
@@ -78,7 +78,10 @@ void EventLines::append(std::string& out, const Event& event) {
     out += files_[event.file];
   }
   append_number(out, ", \"line\": ", event.line);
-  append_number(out, ", \"count\": ", event.count);
+  if (event.kind == EventKind::kNone)
+    append_fact(out, ", \"raw\": ", event.raw);
+  else
+    append_number(out, ", \"count\": ", event.count);
   out += "}\n";
   out.erase(start + 1, 2);  // the first field's comma, whichever field that is
 }

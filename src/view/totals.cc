@@ -99,6 +99,8 @@ void write_totals(const ReportHead& head, const Totals& totals, const TableOptio
   line(read(head.input, options.time, screen.charset), Style::kPlain);
   const bool much = head.input.not_understood * 20 > head.input.lines;
   line(doubts(head.input), much ? Style::kCaution : Style::kPlain);
+  if (much && options.hints)
+    line("`mailward events --unknown` prints the lines that were not understood.", Style::kDim);
   line(why_nothing(head.input, options.since, options.until, options.time), Style::kCaution);
   if (options.hints) line(hint(totals, options), Style::kDim);
 }
