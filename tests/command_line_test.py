@@ -238,6 +238,14 @@ class Usage(program.Case):
         self.assertEqual(done.code, 0)
         self.assertEqual(len(done.lines), 7)
 
+    def test_two_dashes_end_the_options(self):
+        self.path("-x.log", log())
+        done = program.run("scan", *COMMON, "--format", "json", "--", "-x.log", cwd=self.folder.name)
+        self.assert_sound(done)
+        self.assertEqual(done.json["input"]["files"], ["-x.log"])
+        self.assertEqual(program.run("scan", *COMMON, "-x.log", cwd=self.folder.name).code, 2)
+        self.assertEqual(program.run("scan", *COMMON, "--bogus", "--", "-x.log", cwd=self.folder.name).code, 2)
+
     def test_a_repeated_option_takes_one_value_each_time(self):
         good = self.path("mail.log", log())
         done = program.run("scan", *COMMON, "--ignore", "203.0.113.1", good)

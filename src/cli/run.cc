@@ -108,8 +108,10 @@ class CommandLine {
       return refuse(in_words(error));
     }
     CLI::App& chosen = selected();
-    if (const std::vector<std::string> left = app_.remaining(true); !left.empty())
-      return refuse(unknown(left.front(), chosen));
+    std::vector<std::string> left = app_.remaining(true);
+    if (const auto end_of_options = std::find(left.begin(), left.end(), "--"); end_of_options != left.end())
+      left.erase(end_of_options);  // it was heeded, and is no argument
+    if (!left.empty()) return refuse(unknown(left.front(), chosen));
     const bool complete = chosen.get_subcommands({}).empty();  // a command without commands of its own
     if (complete) return bodies_.at(app_.get_subcommands().front())();
     std::fputs(chosen.help().c_str(), stderr);
