@@ -1,7 +1,11 @@
 // Which rules are heeded when only some events are of use.
 #include <gtest/gtest.h>
 
+#include <initializer_list>
 #include <map>
+#include <string>
+#include <utility>
+#include <vector>
 
 #include "grammar/grammar.h"
 
@@ -51,11 +55,13 @@ address = "session"
 session = "end"
 )";
 
-Grammar grammar() {
-  auto file = parse_rule_file(kRules, "t.toml");
-  EXPECT_TRUE(file) << file.error().message;
+Grammar grammar(std::initializer_list<const char*> texts = {kRules}) {
   std::vector<RuleFile> files;
-  files.push_back(std::move(*file));
+  for (const char* text : texts) {
+    auto file = parse_rule_file(text, "file " + std::to_string(files.size()));
+    EXPECT_TRUE(file) << file.error().message;
+    files.push_back(std::move(*file));
+  }
   auto made = Grammar::compile(std::move(files));
   EXPECT_TRUE(made) << made.error().message;
   return std::move(*made);
@@ -112,7 +118,7 @@ TEST(Narrow, SessionsOfTheSameKeyAre) {
 
 // A line is a copy where it equals the line before that may come twice: all of those count.
 TEST(Narrow, LinesThatComeTwiceAreHeededTogether) {
-  auto file = parse_rule_file(R"(
+  Grammar g = grammar({R"(
 daemon = "t"
 versions = "1"
 [[program]]
@@ -131,23 +137,16 @@ twice = true
 name = "listed"
 line = 'listed {address}'
 event = "dnsbl"
-)",
-                              "t.toml");
-  ASSERT_TRUE(file) << file.error().message;
-  std::vector<RuleFile> files;
-  files.push_back(std::move(*file));
-  auto g = Grammar::compile(std::move(files));
-  ASSERT_TRUE(g) << g.error().message;
-  g->narrow(bit(EventKind::kAuthFailed));
-  EXPECT_EQ(heeded(*g), (Heeded{{"program t", true}, {"refused", true}, {"relay", true}, {"listed", false}}));
-  g->narrow(bit(EventKind::kDnsbl));
-  EXPECT_EQ(heeded(*g), (Heeded{{"program t", true}, {"refused", false}, {"relay", false}, {"listed", true}}));
+)"});
+  g.narrow(bit(EventKind::kAuthFailed));
+  EXPECT_EQ(heeded(g), (Heeded{{"program t", true}, {"refused", true}, {"relay", true}, {"listed", false}}));
+  g.narrow(bit(EventKind::kDnsbl));
+  EXPECT_EQ(heeded(g), (Heeded{{"program t", true}, {"refused", false}, {"relay", false}, {"listed", true}}));
 }
 
 // What another file may put into the group is not known until it is read.
 TEST(Narrow, SharedGroupsAreFollowedWhole) {
-  auto first = parse_rule_file(kRules, "t.toml");
-  auto second = parse_rule_file(R"(
+  Grammar g = grammar({kRules, R"(
 daemon = "u"
 versions = "1"
 [[program]]
@@ -159,16 +158,9 @@ line = '{queue:word} refused'
 event = "auth_failed"
 address = "session"
 session = "in"
-)",
-                                "u.toml");
-  ASSERT_TRUE(first && second);
-  std::vector<RuleFile> files;
-  files.push_back(std::move(*first));
-  files.push_back(std::move(*second));
-  auto g = Grammar::compile(std::move(files));
-  ASSERT_TRUE(g) << g.error().message;
-  g->narrow(bit(EventKind::kAuthFailed));
-  const Heeded told = heeded(*g);
+)"});
+  g.narrow(bit(EventKind::kAuthFailed));
+  const Heeded told = heeded(g);
   EXPECT_TRUE(told.at("taken") && told.at("content") && told.at("program queue"));
   EXPECT_FALSE(told.at("listed"));
 }
