@@ -105,6 +105,10 @@ void cut_off_tests(std::string& text) {
   text.resize(end);
 }
 
+// Of a session in which all goes well. A line that tells nothing else does not make it go on: it ends as if the
+// line were not there (docs/sessions.md).
+constexpr KindSet kAllIsWell = bit(EventKind::kTlsStarted) | bit(EventKind::kAccepted);
+
 std::unexpected<Error> no_folder(const std::string& folder, const std::error_code& trouble) {
   return fail(fmt::format("{}: no folder of rules can be read here: {}", folder, trouble.message()));
 }
@@ -142,9 +146,10 @@ class Grammar::Compiler {
   }
 
   void narrow(KindSet wanted) { wanted_ = wanted; }
+  bool narrowed() const { return wanted_ != ~KindSet{0}; }
   // Of the programs of one file, all filled.
   void narrow(std::span<ProgramRules* const> programs) {
-    if (wanted_ == ~KindSet{0}) return;
+    if (!narrowed()) return;
     const std::lock_guard only_one(mutex_);
     const auto tells = [&](const RuleMeaning& m) { return (m.kind_set & wanted_) != 0; };
     std::set<std::pair<uint32_t, KeyKind>> followed;  // sessions that such events stand in
@@ -160,13 +165,14 @@ class Grammar::Compiler {
       if (!group.one_file) elsewhere.insert(group.number);
     const auto touches = [&](const RuleMeaning& m) {
       const bool shared = elsewhere.contains(m.group);
-      return (m.session != SessionAct::kNone && (shared || followed.contains({m.group, m.key}))) ||
+      return (m.session != SessionAct::kNone && !m.passing && (shared || followed.contains({m.group, m.key}))) ||
              (m.twice && (shared || twice.contains(m.group)));
     };
     for (ProgramRules* p : programs) {
       p->heeded = false;
-      for (RuleMeaning& m : p->meanings) {
-        m.heeded = !m.silent && (tells(m) || touches(m));
+      for (size_t rule = 0; rule < p->meanings.size(); ++rule) {
+        RuleMeaning& m = p->meanings[rule];
+        p->patterns[rule].asked = m.heeded = !m.silent && (tells(m) || touches(m));
         p->heeded = p->heeded || m.heeded;
       }
     }
@@ -214,6 +220,8 @@ class Grammar::Compiler {
     m.plain = m.attempt == kNoAttempt && m.count > 0 && m.session != SessionAct::kWait &&
               !(m.kind_set & bit(EventKind::kAmbiguous));
     m.follows = !m.twice && (m.session == SessionAct::kIn || m.session == SessionAct::kEnd);
+    m.passing = m.plain && m.follows && m.session == SessionAct::kIn && !m.hint && m.address != AddressFrom::kLine &&
+                (m.kind_set & ~kAllIsWell) == 0;
     for (const auto& [name, value] : r.constants) m.constants.emplace_back(*fact_of(*parse_capture(name)), value);
     return m;
   }
@@ -328,6 +336,8 @@ void Grammar::narrow(KindSet wanted) {
   for (const auto& [daemon, programs] : by_daemon) compiler_->narrow(programs);
 }
 
+bool Grammar::narrowed() const { return compiler_->narrowed(); }
+
 void Grammar::add_programs(const RuleFile& file) {
   for (const Program& p : file.programs) {
     ProgramRules* const rules = programs_.emplace_back(compiler_->program(file, p)).get();
@@ -355,6 +365,8 @@ Result<void> ProgramRules::prepare() {
       return;
     }
     if (!heeded) return;
+    if (also)  // what this daemon's rules don't explain, those may
+      for (TreePattern& pattern : patterns) pattern.asked = true;
     auto made = Tree::compile(patterns, Tree::Parts::kStraightWays);
     if (made)
       straight_ways_ = std::move(*made);
@@ -385,6 +397,16 @@ std::string ProgramRules::trouble_of(const Error& error) const {
     if (error.message.starts_with(fmt::format("rule `{}`:", m.rule->name)))
       return fmt::format("{}:{}: {} (program {})", m.rule->path, m.rule->at_line, error.message, name);
   return fmt::format("rules of {}: program {}: {}", daemon, name, error.message);
+}
+
+const ProgramRules& ProgramRules::unheeded() {
+  static const std::unique_ptr<const ProgramRules> kRules = [] {
+    auto rules = std::make_unique<ProgramRules>();
+    rules->heeded = false;
+    rules->straight_ways_ = Tree::passing_all();
+    return rules;
+  }();
+  return *kRules;
 }
 
 const RuleMeaning* ProgramRules::explain_first(const char* begin, const char* end, Match& m) const {

@@ -38,6 +38,7 @@ struct RuleMeaning {
   bool twice = false;
   bool plain = false;    // its events are no attempts and wait for nothing
   bool follows = false;  // a line in a session that another one opened
+  bool passing = false;  // such a line, after which nothing of the session is otherwise than before
   uint8_t kind_count = 0;
   KindSet kind_set = 0;  // of `kinds`
   bool silent = false;   // no event and no session
@@ -76,6 +77,10 @@ struct ProgramRules {
   // The same in two steps, for who has several messages at hand: where to start needs the messages only,
   // so that the second step never waits for it.
   uint32_t start(const char* begin) const { return straight_ways_.straight_start(begin); }
+  // Need it not be explained, because no heeded rule of this name can? (False: it may be so yet.)
+  bool passes(const char* begin, const char* end) const { return straight_ways_.passes(begin, end); }
+  // For a program none of whose rules is heeded, and no daemon's of the same name: every message is passed.
+  static const ProgramRules& unheeded();
   MAILWARD_INLINE const RuleMeaning* explain(uint32_t start, const char* begin, const char* end, Match& m) const {
     if (straight_ways_.match_straight(start, begin, end, m)) return &meanings[m.rule];
     return nodes_ready_.load(std::memory_order_acquire) ? explain_by_nodes(begin, end, m)
@@ -142,6 +147,7 @@ class Grammar {
   // the session that they share) are not heeded, and the lines of programs without a rule that is need not be
   // matched. Once, before the first program is looked up.
   void narrow(KindSet wanted);
+  bool narrowed() const;
   // Makes all trees now, so that a rule that can't be compiled is told before anything is read.
   Result<void> prepare_all() const;
   // The same for who can't do without: rules that can't be compiled end the process, as explain() does.

@@ -144,6 +144,66 @@ event = "dnsbl"
   EXPECT_EQ(heeded(g), (Heeded{{"program t", true}, {"refused", false}, {"relay", false}, {"listed", true}}));
 }
 
+// They don't change what others tell; and they are passed at a glance.
+TEST(Narrow, LinesThatTellThatAllIsWellAreNotHeeded) {
+  Grammar g = grammar({R"(
+daemon = "t"
+versions = "1"
+[[program]]
+name = "t"
+[[rule]]
+name = "connect"
+line = '{session:hex(16)} connected from {address}'
+event = "connect"
+session = "open"
+[[rule.sample]]
+version = "1"
+line = "0123456789abcdef connected from 192.0.2.1"
+gives = { event = "connect" }
+[[rule]]
+name = "tls"
+line = '{session:hex(16)} tls with {:word}'
+event = "tls_started"
+session = "in"
+[[rule.sample]]
+version = "1"
+line = "0123456789abcdef tls with x"
+gives = { event = "tls_started" }
+[[rule]]
+name = "old-tls"
+line = '{session:hex(16)} old tls from {address}'
+event = "tls_started"
+session = "in"
+[[rule]]
+name = "refused"
+line = '{session:hex(16)} refused {user:free}'
+event = "auth_failed"
+session = "in"
+[[rule.sample]]
+version = "1"
+line = "0123456789abcdef refused joe"
+gives = { event = "auth_failed" }
+)"});
+  const auto passes = [&](std::string line) {
+    const size_t length = line.size();
+    line.append(kMessagePadding, ' ');
+    return g.programs().front()->passes(line.data(), line.data() + length);
+  };
+  g.narrow(bit(EventKind::kAuthFailed));
+  EXPECT_TRUE(g.narrowed());
+  EXPECT_EQ(heeded(g), (Heeded{{"program t", true},
+                               {"connect", true},
+                               {"tls", false},
+                               {"old-tls", true},  // it may be the first line of a session
+                               {"refused", true}}));
+  ASSERT_TRUE(g.prepare_all());
+  EXPECT_TRUE(passes("fedcba9876543210 tls with y"));
+  EXPECT_FALSE(passes("fedcba9876543210 old tls from 192.0.2.1"));
+  EXPECT_FALSE(passes("fedcba9876543210 connected from 192.0.2.1"));
+  EXPECT_FALSE(passes("fedcba9876543210 refused tls with y"));
+  EXPECT_FALSE(passes(""));
+}
+
 // What another file may put into the group is not known until it is read.
 TEST(Narrow, SharedGroupsAreFollowedWhole) {
   Grammar g = grammar({kRules, R"(

@@ -57,6 +57,7 @@ struct TreePattern {
   std::string name;  // for messages
   int rank = 0;      // 0 to 2; a message that a lower rank explains is not looked at by a higher one
   std::vector<std::string_view> samples{};  // messages that it explains: their ways are laid out to be walked fast
+  bool asked = true;  // false: what it says is of no use, and it may be left open whether it explains a message
 };
 
 namespace plain {
@@ -82,6 +83,11 @@ class Tree {
   // somewhere within kMessagePadding of `begin`; and the walk from there.
   uint32_t straight_start(const char* begin) const;
   bool match_straight(uint32_t start, const char* begin, const char* end, Match& m) const;
+  // Does no pattern that is asked for explain a message that begins like this? (False: it was not seen at a
+  // glance at those eight bytes.)
+  bool passes(const char* begin, const char* end) const;
+  // A tree that passes every message.
+  static Tree passing_all();
   // match() by instructions that every processor has, where this one has more without straight ways; for tests.
   bool match_plain(const char* begin, const char* end, Match& m) const;
 
@@ -224,12 +230,15 @@ class Tree {
   // Straight ways: one way through one rule, without alternatives, node after node: only ways on which
   // no rule of a lower rank could explain the message. Those
   // that samples show are tried before the tree is: which ones, eight bytes of the message tell.
+  static constexpr size_t kWindow = sizeof(uint64_t);
   struct Straights {
     uint32_t offset = 0;
     uint32_t shift = 63;                              // 64 - bits
     std::vector<uint32_t> slots{kNowhere, kNowhere};  // into steps_; a message that is too short finds any
-    uint32_t open = kNowhere;                         // ways that those bytes do not tell: tried when the others fail
-    size_t ways = 0;                                  // how many there are
+    std::vector<uint64_t> passed{1, 0};  // by slot: a message with these bytes is passed; at first, those of another
+    uint64_t passed_mask = ~uint64_t{0};
+    uint32_t open = kNowhere;  // ways that those bytes do not tell: tried when the others fail
+    size_t ways = 0;           // how many there are
   };
 
   uint32_t root_ = kNowhere;
@@ -254,6 +263,15 @@ class Tree {
 
 inline uint32_t Tree::straight_start(const char* begin) const {
   return straights_.slots[load8(begin + straights_.offset) * kHash >> straights_.shift];
+}
+
+// Without a branch: which message comes next can't be guessed.
+inline bool Tree::passes(const char* begin, const char* end) const {
+  const char* const at = begin + straights_.offset;
+  const uint64_t window = load8(at);
+  const uint64_t passed = straights_.passed[window * kHash >> straights_.shift];
+  return (static_cast<unsigned>((window & straights_.passed_mask) == passed) &
+          static_cast<unsigned>(end - at >= static_cast<ptrdiff_t>(kWindow))) != 0;
 }
 
 }  // namespace mailward

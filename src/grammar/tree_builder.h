@@ -7,6 +7,7 @@
 
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -145,6 +146,7 @@ class TreeBuilder {
   void put_steps();
   void put_steps_of(const Laid& laid);
   void choose_window(const std::vector<Straight>& all);
+  void mark_passed(const std::set<uint64_t>& windows);
 
   const ByteSet hex_ = builtin_types().at("hex").type.set;
   const Type address_ = builtin_types().at("address").type;

@@ -176,8 +176,9 @@ void CellStates::step_from(uint64_t place, const ByteSet& bytes, Set& into) cons
     return;
   }
   if (!x.is_nested() && (bytes & x.type.set).empty()) return;
-  into.insert(c, read);
-  enter(x.next[0], into);
+  const bool counts = !x.is_nested() && x.type.fixed();
+  if (!counts || read + 1 < x.type.min) into.insert(c, counts ? read + 1 : read);
+  if (!counts || read + 1 == x.type.min) enter(x.next[0], into);
 }
 
 void CellStates::step(const ByteSet& bytes) {

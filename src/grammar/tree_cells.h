@@ -67,7 +67,7 @@ class Cells {
 };
 
 // Where a reader of cells may stand after the bytes so far: all places at once, and rather one too
-// many than one too few (how often a field's bytes may come is not looked at).
+// many than one too few (how often a field's bytes come is looked at where it has one length only).
 class CellStates {
  public:
   CellStates(const Cells& cells, bool forward) : cells_(cells), forward_(forward) {}
@@ -81,8 +81,8 @@ class CellStates {
   bool at_end() const;
 
  private:
-  // Places: a cell's number, and how many bytes of its literal were read. Each once, in the order of
-  // their coming.
+  // Places: a cell's number, and how many bytes were read of its literal, or of a field of one length. Each
+  // once, in the order of their coming.
   class Set {
    public:
     bool insert(int c, size_t read);  // false: it was there

@@ -305,6 +305,13 @@ bool Tree::match_plain(const char* begin, const char* end, Match& m) const {
   return plain::Walk(*this, begin, end, m).run(root_);
 }
 
+Tree Tree::passing_all() {
+  Tree t;
+  t.straights_.passed = {0, 0};
+  t.straights_.passed_mask = 0;
+  return t;
+}
+
 const void* const* Tree::places() {
   Match m;
   const Tree none;

@@ -430,7 +430,7 @@ void TreeBuilder::put_steps_of(const Laid& laid) {
 
 // Where the eight bytes stand that tell the ways apart best.
 void TreeBuilder::choose_window(const std::vector<Straight>& all) {
-  constexpr size_t kWidth = 8, kFarthest = kMessagePadding - kWidth;
+  constexpr size_t kWidth = Tree::kWindow, kFarthest = kMessagePadding - kWidth;
   constexpr uint32_t kMostBits = 12;
   const auto window = [&](const Straight& s, size_t at) -> std::optional<uint64_t> {
     uint64_t v;
@@ -478,7 +478,27 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
   out.open = open.empty() ? Tree::kNowhere : put(open);
   out.slots.clear();
   for (auto& ways : slots) out.slots.push_back(ways.empty() ? out.open : put(ways));
+  mark_passed(windows);
   put_steps();
+}
+
+// Windows where no pattern that is asked for can go on.
+void TreeBuilder::mark_passed(const std::set<uint64_t>& windows) {
+  Tree::Straights& out = out_.straights_;
+  out.passed.assign(out.slots.size(), 0);
+  out.passed[0] = 1;  // 0 belongs to the first slot, 1 to another one
+  if (std::all_of(patterns_.begin(), patterns_.end(), [](const TreePattern& p) { return p.asked; })) return;
+  CellStates before(cells_, true);
+  for (size_t rule = 0; rule < patterns_.size(); ++rule)
+    if (patterns_[rule].asked) before.enter(heads_[rule]);
+  for (uint32_t i = 0; i < out.offset; ++i) before.step(ByteSet::all());
+  for (const uint64_t window : windows) {
+    CellStates states = before;
+    char bytes[Tree::kWindow];
+    std::memcpy(bytes, &window, Tree::kWindow);
+    for (const char byte : bytes) states.step(ByteSet::of({&byte, 1}));
+    if (states.empty()) out.passed[window * Tree::kHash >> out.shift] = window;
+  }
 }
 
 }  // namespace mailward

@@ -22,7 +22,7 @@ struct Compiled {
 
 // A text that begins with '~' is a fallback (rank 1).
 std::unique_ptr<Compiled> compile(const Lines& texts, std::string* error = nullptr,
-                                  const std::vector<Lines>& samples = {}) {
+                                  const std::vector<Lines>& samples = {}, const std::vector<bool>& asked = {}) {
   auto out = std::make_unique<Compiled>();
   PatternScope scope;
   scope.types = builtin_types();
@@ -40,6 +40,7 @@ std::unique_ptr<Compiled> compile(const Lines& texts, std::string* error = nullp
     TreePattern& named_pattern =
         named.emplace_back(&out->patterns[i], "r" + std::to_string(i), texts[i].starts_with('~'));
     out->ranks.push_back(named_pattern.rank);
+    if (i < asked.size()) named_pattern.asked = asked[i];
     if (i < samples.size()) named_pattern.samples.assign(samples[i].begin(), samples[i].end());
   }
   auto tree = Tree::compile(named);
@@ -217,6 +218,55 @@ void compare_with_oracle(bool with_samples) {
 
 TEST(Tree, SaysWhatTheOracleSays) { compare_with_oracle(false); }
 TEST(Tree, StraightWaysSayWhatTheOracleSays) { compare_with_oracle(true); }
+
+// What is passed at a glance, no pattern that is asked for explains; and all are explained as before.
+TEST(Tree, PassesOnlyWhatNobodyAsksFor) {
+  size_t passed = 0, asked_for = 0;
+  std::string padded;
+  for (size_t round = 0; round < 8 * kSets.size(); ++round) {
+    const Lines& texts = kSets[round % kSets.size()];
+    Generator g(round + 1);
+    const auto patterns = std::move(compile(texts)->patterns);
+    std::vector<Lines> samples;
+    std::vector<bool> asked;
+    for (const Pattern& p : patterns) {
+      for (Lines& lines = samples.emplace_back(); lines.size() < 6;) lines.push_back(g.line(p));
+      asked.push_back(g.below(3) == 0);
+    }
+    const auto c = compile(texts, nullptr, samples, asked), all = compile(texts, nullptr, samples);
+    ASSERT_TRUE(c && all);
+    for (int n = 0; n < 400; ++n) {
+      std::string line = g.line(patterns[g.below(patterns.size())]);
+      for (size_t bends = g.below(3); bends > 0; --bends) line = g.bend(line, patterns);
+      const Got got = match(*c, padded, line), otherwise = match(*all, padded, line);
+      ASSERT_EQ(got.matched, otherwise.matched) << line;
+      ASSERT_FALSE(all->tree.passes(padded.data(), padded.data() + line.size())) << line;
+      if (!c->tree.passes(padded.data(), padded.data() + line.size())) continue;
+      ++passed;
+      for (size_t p = 0; p < patterns.size(); ++p) {
+        if (!asked[p]) continue;
+        ++asked_for;
+        bool complete;
+        ASSERT_TRUE(all_readings(patterns[p], line, 1, 500'000, &complete).empty()) << line;
+      }
+    }
+  }
+  EXPECT_GT(passed, 2'000U);
+  EXPECT_GT(asked_for, 1'000U);
+  const Tree everything = Tree::passing_all();
+  padded.assign(kMessagePadding + 8, 'x');
+  EXPECT_TRUE(everything.passes(padded.data(), padded.data() + 8));
+}
+
+// The bytes behind a message are not the message.
+TEST(Tree, PassesNothingThatIsTooShortToTell) {
+  const auto c =
+      compile({"connect {address}", "started tls"}, nullptr, {{"connect 192.0.2.1"}, {"started tls"}}, {true, false});
+  const std::string line = "started tls" + std::string(kMessagePadding, ' ');
+  size_t shortest = 0;
+  while (shortest < 11 && !c->tree.passes(line.data(), line.data() + shortest)) ++shortest;
+  EXPECT_EQ(shortest, 8U);
+}
 
 TEST(Tree, StraightWaysAreLaidOutOnlyWhereNoLowerRankCouldRead) {
   const Lines rules = {"client={ptr}[{address}], user={user:free}", "~client={ptr}[{address}]{?, {:free}}"};

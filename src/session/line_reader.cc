@@ -1,6 +1,7 @@
 #include "session/line_reader.h"
 
 #include <algorithm>
+#include <bit>
 
 #include "base/bytes.h"
 #include "base/inline.h"
@@ -9,8 +10,8 @@
 
 namespace mailward {
 namespace {
-// In HeaderNote::value, above the host's hash: the note was written; and of a program that need not be heeded.
-constexpr uint64_t kNoted = uint64_t{1} << 32, kUnheeded = uint64_t{1} << 33;
+// In HeaderNote::value, above the host's hash: the note was written.
+constexpr uint64_t kNoted = uint64_t{1} << 32;
 
 // Of any daemon that writes under this name?
 bool is_heeded(const ProgramRules* rules) {
@@ -74,27 +75,26 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
   } else {
     line.rules = grammar_.find(r.program).rules;
     line.where.host = hash_host(r.host);
-    const bool unheeded = line.rules && !is_heeded(line.rules);
-    if (unheeded) line.rules = nullptr;
-    if (r.note) *r.note = {line.rules, kNoted | (unheeded ? kUnheeded : 0) | line.where.host};
-    line.unheeded = unheeded;
+    if (line.rules && !is_heeded(line.rules)) line.rules = &ProgramRules::unheeded();
+    if (r.note) *r.note = {line.rules, kNoted | line.where.host};
   }
+  if (narrowed_) *list_end_ = &line;
   if (!line.rules) {
-    if (r.note) line.unheeded = (r.note->value & kUnheeded) != 0;
+    list_end_ += narrowed_;
     return true;
   }
   if (line.rules->cut && continues(r, line.where.host, *line.rules)) return false;
   line.start = line.rules->start(r.message.data());
+  if (narrowed_) {
+    const bool passed = line.rules->passes(r.message.data(), r.message.data() + r.message.size());
+    list_end_ += !passed;
+  }
   return true;
 }
 
 MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
   const Record& r = line.record;
   if (!line.rules) {
-    if (line.unheeded) {
-      ++figures_.unheeded;
-      return forget_previous();
-    }
     if (!r.program.empty() || !explain_bare(line, out)) unexplained(line, out);
     return;
   }
@@ -139,7 +139,14 @@ const char* LineReader::lines(const char* begin, const char* end, HeaderReader& 
 
 auto LineReader::explain_together(Line* end, Batch& out) -> Line* {
   Line* const first = together_.data();
-  for (Line* l = first; l != end; ++l) explain(*l, out);
+  if (!narrowed_) {
+    for (Line* l = first; l != end; ++l) explain(*l, out);
+  } else {
+    for (Line** l = list_.data(); l != list_end_; ++l) explain(**l, out);
+    figures_.unheeded += static_cast<size_t>((end - first) - (list_end_ - list_.data()));
+    if (is_passed(end - 1)) forget_previous();
+    list_end_ = list_.data();
+  }
   keep_previous();
   return first;
 }
@@ -147,8 +154,7 @@ auto LineReader::explain_together(Line* end, Batch& out) -> Line* {
 void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {
   if (end - begin > static_cast<ptrdiff_t>(kMaxLine)) return overlong_line();
   ++figures_.lines;
-  if (read_header(begin, end, header, together_[0], out)) explain(together_[0], out);
-  keep_previous();
+  explain_together(together_.data() + read_header(begin, end, header, together_[0], out), out);
 }
 
 void LineReader::record(const Record& record, std::string_view raw, Batch& out) {
@@ -156,8 +162,7 @@ void LineReader::record(const Record& record, std::string_view raw, Batch& out) 
   line.record = record;
   line.where.raw = raw;
   line.where.line = line_;
-  if (find_rules(line)) explain(line, out);
-  keep_previous();
+  explain_together(together_.data() + find_rules(line), out);
   line.record.origin = nullptr;  // is the stream's
 }
 
@@ -254,6 +259,7 @@ void LineReader::unexplained(Line& line, Batch& out) {
 }
 
 void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {
+  if (is_passed(&line - 1)) forget_previous();
   keep_previous();
   if (!has_previous_) {
     wants_previous_ = true;
@@ -269,6 +275,12 @@ void LineReader::repeat_previous(const Line& line, uint64_t times, Batch& out) {
   again.record.pid = previous_pid_;
   again.where.raw = {};
   tell_repeated(again, *meaning, times, out);
+}
+
+// Of the lines that go together: is it one that need not be explained?
+bool LineReader::is_passed(const Line* line) const {
+  Line* const* const end = list_end_;
+  return narrowed_ && line >= together_.data() && std::find(list_.data(), end, line) == end;
 }
 
 void LineReader::keep_previous() {

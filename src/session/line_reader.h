@@ -32,7 +32,9 @@ struct LineFigures {
 class LineReader {
  public:
   LineReader(const Grammar& grammar, Tracker& tracker, const ReadOptions& options)
-      : grammar_(grammar), tracker_(tracker), options_(options) {}
+      : grammar_(grammar), tracker_(tracker), options_(options), narrowed_(grammar.narrowed()) {}
+  LineReader(const LineReader&) = delete;
+  LineReader& operator=(const LineReader&) = delete;
 
   // What follows belongs to this file; lines are counted from `line` + 1.
   void begin(uint32_t file, uint64_t line) {
@@ -97,8 +99,7 @@ class LineReader {
     Record record;
     LineContext where{&record};
     const ProgramRules* rules = nullptr;
-    uint32_t start = 0;     // for ProgramRules::explain()
-    bool unheeded = false;  // `rules` are null because nothing that they tell is of use
+    uint32_t start = 0;  // for ProgramRules::explain()
     Line() = default;
     Line(const Line& other) : record(other.record), where(other.where), rules(other.rules), start(other.start) {
       where.record = &record;
@@ -125,6 +126,7 @@ class LineReader {
   size_t& last_length(uint64_t writer);
   void unexplained(Line& line, Batch& out);
   bool explain_bare(Line& line, Batch& out);
+  bool is_passed(const Line* line) const;
   void keep_previous();
   void forget_previous();
   void repeat_previous(const Line& line, uint64_t times, Batch& out);
@@ -138,6 +140,9 @@ class LineReader {
   LineFigures figures_;
   Instant seen_ = kNoInstant;  // figures_ know of it
   std::array<Line, kTogether> together_;
+  const bool narrowed_;                    // the grammar is
+  std::array<Line*, kTogether + 1> list_;  // only then: those of together_ that are to be explained, and room
+  Line** list_end_ = list_.data();
   Match match_;
   LineEnds line_ends_;
   bool bare_ready_ = false;

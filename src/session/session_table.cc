@@ -28,31 +28,12 @@ uint32_t hash_host(std::string_view host) { return static_cast<uint32_t>(hash::t
 
 SessionTable::SessionTable() { resize(kSmallest); }
 
-Session& SessionTable::add(uint64_t key) {
-  const size_t places = places_.size();
-  if (size_ >= (places <= kRoomy ? places / 4 : places - places / 4)) resize(places * 2);
-  size_t i = key & mask_;
-  while (places_[i].key) i = (i + 1) & mask_;
+void SessionTable::grow() {
+  if (size_ >= most_) resize(places_.size() * 2);
   if (free_ == kNothing) {
     free_ = static_cast<uint32_t>(sessions_.size());
     sessions_.emplace_back();
   }
-  places_[i] = {key, free_};
-  ++size_;
-  Session& s = sessions_[free_];
-  free_ = s.waiting;
-  // One by one: as a whole it would be made elsewhere and copied.
-  s.key = key;
-  s.address = {};
-  s.last = kNoInstant;
-  s.attempts = {};
-  s.told = 0;
-  s.kind = KeyKind::kNone;
-  s.has_address = false;
-  s.host = 0;
-  s.hint = s.waiting = kNothing;
-  s.copy = 0;
-  return s;
 }
 
 void SessionTable::erase(Session* s) {
@@ -86,6 +67,7 @@ void SessionTable::clear() {
 void SessionTable::resize(size_t places) {
   const std::vector<Place> old = std::exchange(places_, std::vector<Place>(places));
   mask_ = places - 1;
+  most_ = places <= kRoomy ? places / 4 : places - places / 4;
   for (const Place& place : old) {
     if (!place.key) continue;
     size_t i = place.key & mask_;

@@ -84,7 +84,28 @@ class SessionTable {
   }
   // The key must not be in the table, and the table not full (size() < kMaxSessions). Pointers into
   // the table are void afterwards.
-  Session& add(uint64_t key);
+  Session& add(uint64_t key) {
+    if (size_ >= most_ || free_ == kNothing) [[unlikely]]
+      grow();
+    size_t i = key & mask_;
+    while (places_[i].key) i = (i + 1) & mask_;
+    places_[i] = {key, free_};
+    ++size_;
+    Session& s = sessions_[free_];
+    free_ = s.waiting;
+    // One by one: as a whole it would be made elsewhere and copied.
+    s.key = key;
+    s.address = {};
+    s.last = kNoInstant;
+    s.attempts = {};
+    s.told = 0;
+    s.kind = KeyKind::kNone;
+    s.has_address = false;
+    s.host = 0;
+    s.hint = s.waiting = kNothing;
+    s.copy = 0;
+    return s;
+  }
   // Other pointers into the table hold.
   void erase(Session* s);
   void clear();
@@ -103,12 +124,14 @@ class SessionTable {
     uint64_t key = 0;      // 0: empty
     uint32_t session = 0;  // index
   };
+  void grow();  // until there is a place, and a session
   void resize(size_t places);
   std::vector<Place> places_;  // a small table is kept three quarters empty: most searches end at the first
   std::vector<Session> sessions_;
   uint32_t free_ = kNothing;  // of sessions_, the last one that ended; its `waiting` leads to the one before
   size_t mask_ = 0;
   size_t size_ = 0;
+  size_t most_ = 0;  // of size_, until there must be more places
 };
 
 }  // namespace mailward

@@ -68,9 +68,13 @@ uint64_t place_of(const Event& e) { return uint64_t{e.file} << 48 | e.line; }
 
 // ---------------------------------------------------------------- lines
 
+bool Tracker::is_over(const Session& s, const LineContext& where) {
+  return has_time(where.record->time) && has_time(s.last) && where.record->time - s.last > lifetime(s.kind);
+}
+
 MAILWARD_INLINE Session* Tracker::live(uint64_t key, const LineContext& where, Batch& out) {
   Session* s = table_.find(key);
-  if (s && has_time(where.record->time) && has_time(s->last) && where.record->time - s->last > lifetime(s->kind)) {
+  if (s && is_over(*s, where)) {
     close(s, out);
     return nullptr;
   }
@@ -90,7 +94,7 @@ void Tracker::take(const LineContext& where, const RuleMeaning& meaning, const M
   if (!s || !goes_on(*s, where.record->time) ||
       (has_address(where, match) && !(s->has_address && s->address == match.address)))
     return take_any(where, meaning, match, out);
-  s->last = where.record->time;
+  if (!meaning.passing) s->last = where.record->time;
   if (tells(meaning, match))
     return meaning.session == SessionAct::kEnd ? tell_and_close(s, where, meaning, match, out)
                                                : tell_each(s, where, meaning, match, out);
@@ -149,6 +153,7 @@ void Tracker::take_any(const LineContext& where, const RuleMeaning& meaning, con
   const uint32_t pid = meaning.key == KeyKind::kPid ? where.record->pid : 0;
   const uint64_t key =
       session_key(meaning.group, meaning.key, where.host, pid, match.text(by_address ? Capture::kAddress : meaning.id));
+  if (meaning.passing) return pass(key, where, meaning, match, out);
   Session* s = live(key, where, out);
 
   if (meaning.session == SessionAct::kOpen && in_line) {
@@ -187,6 +192,13 @@ void Tracker::take_any(const LineContext& where, const RuleMeaning& meaning, con
   }
   tell(s, where, meaning, match, in_line, out);
   if (s && meaning.session == SessionAct::kEnd) close(s, out);
+}
+
+// A line after which the session is what it was: none that is over is ended by it.
+void Tracker::pass(uint64_t key, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out) {
+  Session* const s = table_.find(key);
+  if (!s && mode_ == Mode::kAhead) return ask(where, meaning, match, out);
+  tell(s && is_over(*s, where) ? nullptr : s, where, meaning, match, false, out);
 }
 
 // Exim writes what is meant for its reject log to syslog a second time, right after the first: of two

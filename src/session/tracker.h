@@ -129,7 +129,9 @@ class Tracker {
   void lose_host(uint32_t host, Batch& out);
   std::vector<uint64_t> announced(const std::function<bool(const Session&)>& whose);
   bool is_copy(const LineContext& where, const RuleMeaning& meaning, Batch& out, bool& unknown);
+  static bool is_over(const Session& s, const LineContext& where);
   Session* live(uint64_t key, const LineContext& where, Batch& out);
+  void pass(uint64_t key, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
   Session& open(uint64_t key, const LineContext& where, KeyKind kind, Batch& out);
   void close(Session* s, Batch& out);
   void make_room(Batch& out);

@@ -44,6 +44,11 @@ event = "auth_failed"
 attempt = "hint"
 hint = true
 [[rule]]
+name = "tls"
+line = '{session:word} tls'
+event = "tls_started"
+session = "in"
+[[rule]]
 name = "bye"
 line = '{session:word} bye'
 event = "disconnect"
@@ -216,6 +221,43 @@ TEST_F(Sessions, OldSessionsAndLossesLendNothing) {
   EXPECT_EQ(in_order({{"failed a from 192.0.2.1", 7}, {"LOSS"}, {"closed", 7}}), "auth_failed 192.0.2.1 a x1 line 1\n");
 }
 
+// So that they need not be read where only others are asked for.
+TEST_F(Sessions, LinesThatTellThatAllIsWellLeaveTheSessionAsItWas) {
+  EXPECT_EQ(in_order({{"connect a 192.0.2.1", 0, 0}, {"a tls", 0, 80'000}, {"a refused joe", 0, 90'000}}),
+            "connect 192.0.2.1  x1 line 1\ntls_started 192.0.2.1  x1 line 2\n");
+  std::mt19937_64 random(12);
+  const auto below = [&](size_t n) { return random() % n; };
+  const auto is_well = [](const std::string& text) { return text.find("tls") != std::string::npos; };
+  size_t left_out = 0;
+  for (int round = 0; round < 1000; ++round) {
+    Tracker whole({}, Tracker::Mode::kInOrder), without({}, Tracker::Mode::kInOrder);
+    Batch of_whole, of_without;
+    int64_t second = 0;
+    for (size_t n = 1; n < 60; ++n) {
+      second += static_cast<int64_t>(below(6) == 0 ? below(100'000) : below(3));
+      const std::string id(1, static_cast<char>('a' + below(3)));
+      const std::string texts[] = {"connect " + id + " 192.0.2." + std::to_string(1 + below(3)),
+                                   id + " refused joe",
+                                   id + " tried 3 times",
+                                   id + " unknown user x",
+                                   id + " bye",
+                                   id + " tls",
+                                   id + " tls"};
+      const Line line{texts[below(7)], 0, second};
+      feed(whole, line, n, of_whole);
+      if (is_well(line.text))
+        ++left_out;
+      else
+        feed(without, line, n, of_without);
+    }
+    whole.finish(of_whole);
+    without.finish(of_without);
+    std::erase_if(of_whole.events, [](const Event& e) { return e.kind == EventKind::kTlsStarted; });
+    ASSERT_EQ(show(of_whole), show(of_without));
+  }
+  EXPECT_GT(left_out, 10'000U);
+}
+
 TEST_F(Sessions, ALineThatIsWrittenTwice) {
   EXPECT_EQ(in_order({{"rejected a of 192.0.2.1", 7},
                       {"rejected b of 192.0.2.2", 8},
@@ -249,8 +291,9 @@ TEST_F(Sessions, PiecesTellWhatTheWholeTells) {
                                    "closed",
                                    "rejected u of " + address,
                                    "LOSS",
-                                   "hello " + address};
-      const size_t which = round % 2 ? below(14) : 8 + below(6);  // every other round: sessions by process only
+                                   "hello " + address,
+                                   id + " tls"};
+      const size_t which = round % 2 ? below(15) : 8 + below(6);  // every other round: sessions by process only
       lines.push_back({texts[which], static_cast<uint32_t>(below(4) == 0 ? 0 : 7 + below(4)), second});
     }
     std::vector<size_t> cuts;
