@@ -90,7 +90,7 @@ constexpr KindSet bit(EventKind k) { return KindSet{1} << static_cast<unsigned>(
 // Facts as text: views, valid until the batch that they came in is given back (see log/record.h).
 // Bytes as the daemon wrote them: escape before showing.
 enum class Fact : uint8_t {
-  kUser,
+  kUser,  // first: see Event
   kPtr,
   kHelo,
   kSender,
@@ -104,7 +104,8 @@ enum class Fact : uint8_t {
 };
 inline constexpr size_t kFacts = 11;
 
-struct Event {
+// What every event has comes first, and fills one cache line with the user's name.
+struct alignas(64) Event {
   Instant time = kNoInstant;
   Address address;  // empty(): nobody is named (ambiguous lines only)
   EventKind kind = EventKind::kNone;
@@ -112,11 +113,11 @@ struct Event {
   uint16_t port = 0;          // the client's; 0 where the log has none
   uint32_t count = 1;         // of how many attempts this one line tells
   uint32_t pid = 0;
-  uint32_t file = 0;        // index into the input's files
-  uint64_t line = 0;        // counts from 1 in that file
-  std::string_view daemon;  // "postfix": lives as long as the grammar
+  uint32_t file = 0;  // index into the input's files
+  uint64_t line = 0;  // counts from 1 in that file
   std::array<std::string_view, kFacts> facts{};
-  std::string_view raw;  // the line itself, only where the reader was asked to keep it
+  std::string_view daemon;  // "postfix": lives as long as the grammar
+  std::string_view raw;     // the line itself, only where the reader was asked to keep it
 
   std::string_view fact(Fact f) const { return facts[static_cast<size_t>(f)]; }
   std::string_view user() const { return fact(Fact::kUser); }

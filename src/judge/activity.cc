@@ -17,7 +17,8 @@ void Activity::double_span(bool to_the_past) {
   if (to_the_past) origin_ -= width_ * static_cast<int64_t>(kFine);
   width_ *= 2;
   const size_t half = kFine / 2;
-  for (Row& row : rows_) {
+  for (size_t r = 0; r < rows_.size(); ++r) {
+    Row& row = rows_[r];
     Row merged{};
     for (size_t i = 0; i < half; ++i) merged[i + (to_the_past ? half : 0)] = add_capped(row[2 * i], row[2 * i + 1]);
     row = merged;
@@ -38,7 +39,7 @@ void Activity::add(uint32_t source, int64_t time, uint64_t weight) {
   cover(time);
   if (row_.size() <= source) row_.resize(source + 1, 0);
   if (row_[source] == 0) {
-    rows_.emplace_back();
+    rows_.push_back({});
     row_[source] = static_cast<uint32_t>(rows_.size());
   }
   uint32_t& bucket = rows_[row_[source] - 1][static_cast<size_t>((time - origin_) / width_)];

@@ -11,9 +11,7 @@ namespace {
 
 constexpr int kLongestWalk = 32;  // sums of one address looked at; more are tidied up from time to time
 
-auto key_of(const Mark& m) {
-  return std::tuple(m.source, m.kind, m.user, m.domain, bool(m.unknown_user), bool(m.sum), m.spared);
-}
+auto key_of(const FurtherSum& s) { return std::tuple(s.source, s.sum.what, s.sum.user); }
 
 }  // namespace
 
@@ -67,52 +65,32 @@ bool JudgeState::must_stay(const Mark& m, int64_t settled) const {
   return m.keep || (m.time > settled && !(thin_logins && m.kind == EventKind::kAuthOk));
 }
 
-// Adds a mark to its address's sums, without what no sum needs. One without a time belongs to every
-// window: it stays countable there.
-void JudgeState::add_up(const Mark& m) {
-  const bool untimed = m.time == kUntimed && !m.sum;
-  const bool by_user = m.kind == EventKind::kAuthOk ? user_rules : fold_user;
-  Mark sum = m;
-  sum.time = kUntimed;
-  sum.sum = !untimed;
-  sum.keep = false;
-  if (!by_user && !(untimed && (user_rules || !spans.empty()))) sum.user = 0;
-  if (!fold_domain) sum.domain = kNoName;
-  if (!fold_unknown) sum.unknown_user = false;
-  if (!fold_spared) sum.spared = 0;
-  untimed_seen |= untimed;
-  const auto key = key_of(sum);
-  Source& source = sources[m.source];
-  if (source.sum.weight == 0) {
-    source.sum = sum;
-    return;
-  }
-  if (key_of(source.sum) == key) return source.sum.add(m.weight);
+// To another sum than those that stand with its address.
+void JudgeState::add_further(uint32_t number, Source& source, const Sum& sum) {
   uint32_t at = source.sums;
-  for (int walk = 0; at != 0 && walk < kLongestWalk; ++walk, at = next_sum[at - 1])
-    if (key_of(sums[at - 1]) == key) return sums[at - 1].add(m.weight);
-  sums.push_back(sum);
-  next_sum.push_back(source.sums);
+  for (int walk = 0; at != 0 && walk < kLongestWalk; ++walk, at = sums[at - 1].next)
+    if (sums[at - 1].sum.same(sum)) return sums[at - 1].sum.add(sum.weight);
+  sums.push_back({sum, number, source.sums});
   source.sums = static_cast<uint32_t>(sums.size());
   if (sums.size() >= most_sums) tidy_sums();
 }
 
 // Sums that a walk was too short to find become one.
 void JudgeState::tidy_sums() {
-  std::sort(sums.begin(), sums.end(), [](const Mark& a, const Mark& b) { return key_of(a) < key_of(b); });
+  std::sort(sums.begin(), sums.end(), [](const auto& a, const auto& b) { return key_of(a) < key_of(b); });
   size_t kept = 0;
-  for (const Mark& m : sums) {
-    if (kept > 0 && key_of(sums[kept - 1]) == key_of(m))
-      sums[kept - 1].add(m.weight);
+  for (const FurtherSum& s : sums) {
+    if (kept > 0 && key_of(sums[kept - 1]) == key_of(s))
+      sums[kept - 1].sum.add(s.sum.weight);
     else
-      sums[kept++] = m;
+      sums[kept++] = s;
   }
   sums.resize(kept);
-  next_sum.assign(kept, 0);
   for (size_t i = 0; i < sources.size(); ++i) sources[i].sums = 0;
   for (uint32_t i = 0; i < kept; ++i) {
-    next_sum[i] = sources[sums[i].source].sums;
-    sources[sums[i].source].sums = i + 1;
+    Source& source = sources[sums[i].source];
+    sums[i].next = source.sums;
+    source.sums = i + 1;
   }
   most_sums = std::max(most_sums, 2 * kept);
 }
@@ -124,7 +102,7 @@ void JudgeState::compact(int64_t settled) {
       m.keep = false;
       marks[staying++] = m;
     } else {
-      add_up(m);
+      add_up(m.source, sources[m.source], Sum::of(m));
     }
   }
   marks.resize(staying);
@@ -132,13 +110,15 @@ void JudgeState::compact(int64_t settled) {
 
 // The other way round: for an evaluation that needs the sums, they stand before all else.
 void JudgeState::unfold() {
-  for (size_t i = 0; i < sources.size(); ++i) {
-    sources[i].sums = 0;
-    if (sources[i].sum.weight > 0) sums.push_back(std::exchange(sources[i].sum, Mark{}));
-  }
-  marks.insert(marks.begin(), sums.begin(), sums.end());
+  std::vector<Mark> unfolded;
+  for (const FurtherSum& s : sums) unfolded.push_back(s.sum.mark(s.source));
   sums = {};
-  next_sum = {};
+  for (uint32_t i = 0; i < sources.size(); ++i) {
+    sources[i].sums = 0;
+    for (Sum& sum : sources[i].first_sums)
+      if (sum.weight > 0) unfolded.push_back(std::exchange(sum, {}).mark(i));
+  }
+  marks.insert(marks.begin(), unfolded.begin(), unfolded.end());
 }
 
 }  // namespace mailward

@@ -1,6 +1,7 @@
 #include "judge/domains.h"
 
 #include <algorithm>
+#include <cstring>
 
 namespace mailward {
 namespace {
@@ -17,11 +18,22 @@ std::string lowered(std::string_view text) {
   return out;
 }
 
+// `text`, but for the case of its letters.
+bool is_lowered(std::string_view low, std::string_view text) {
+  if (low.size() != text.size()) return false;
+  const auto same = [](char a, char b) { return a == lower(b); };
+  return std::memcmp(low.data(), text.data(), low.size()) == 0 ||
+         std::equal(low.begin(), low.end(), text.begin(), same);
+}
+
 }  // namespace
 
 LoginName split_login(std::string_view name) {
-  const size_t at = name.rfind('@');
-  if (at == std::string_view::npos || at == 0) return {name, {}};
+  // Most names have none or one: found sooner from the front.
+  size_t at = name.find('@');
+  if (at == std::string_view::npos) return {name, {}};
+  for (size_t next; (next = name.find('@', at + 1)) != std::string_view::npos;) at = next;
+  if (at == 0) return {name, {}};
   std::string_view domain = name.substr(at + 1);
   if (domain.ends_with('.')) domain.remove_suffix(1);
   if (domain.empty()) return {name, {}};
@@ -37,13 +49,7 @@ Domains::Domains(const std::vector<std::string>& configured) : let_in_(kFirstDom
   if (configured_.size() <= kFew) few_.assign(configured_.begin(), configured_.end());
 }
 
-bool Domains::is_configured(std::string_view low) const {
-  if (few_.empty()) return configured_.contains(low);
-  return std::any_of(few_.begin(), few_.end(), [low](const std::string& d) { return d == low; });
-}
-
-Domains::Reading Domains::read(std::string_view name, bool logged_in, bool wants_user) {
-  if (name.empty()) return {kNoName, 0};
+Domains::Reading Domains::read_all(std::string_view name, bool logged_in, bool wants_user) {
   const LoginName parts = split_login(name);
   if (parts.domain.empty()) return {kBare, wants_user ? user_hash(name) : 0};
   const uint16_t domain = classify(parts.domain, logged_in);
@@ -52,10 +58,14 @@ Domains::Reading Domains::read(std::string_view name, bool logged_in, bool wants
 
 uint16_t Domains::classify(std::string_view domain, bool logged_in) {
   if (domain.size() > kLongestDomain) return kForeign;
+  if (!few_.empty()) {
+    const auto same = [domain](const std::string& d) { return is_lowered(d, domain); };
+    return std::any_of(few_.begin(), few_.end(), same) ? kLocal : kForeign;
+  }
   char low[kLongestDomain];
   std::transform(domain.begin(), domain.end(), low, lower);
   const std::string_view key(low, domain.size());
-  if (!learns()) return is_configured(key) ? kLocal : kForeign;
+  if (!learns()) return configured_.contains(key) ? kLocal : kForeign;
   auto at = table_.find(key);
   if (at == table_.end()) {
     // Names that attackers make up may fill the table, but not keep a domain out that has users.

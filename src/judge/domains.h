@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/inline.h"
 #include "judge/mark.h"
 
 namespace mailward {
@@ -38,9 +39,15 @@ class Domains {
     uint16_t domain;
     uint32_t user;
   };
-  Reading read(std::string_view name, bool logged_in, bool wants_user);
+  MAILWARD_INLINE Reading read(std::string_view name, bool logged_in, bool wants_user) {
+    if (name.empty()) return {kNoName, 0};
+    if (!wants_user && name.find('@') == std::string_view::npos) return {kBare, 0};
+    return read_all(name, logged_in, wants_user);
+  }
 
  private:
+  Reading read_all(std::string_view name, bool logged_in, bool wants_user);
+
   // The number for a domain: kLocal, kForeign, kUndecided (the table is full)
   // or a place in the table. `logged_in`: this name was let in.
   uint16_t classify(std::string_view domain, bool logged_in);
@@ -54,8 +61,6 @@ class Domains {
     using is_transparent = void;
     size_t operator()(std::string_view text) const { return std::hash<std::string_view>()(text); }
   };
-
-  bool is_configured(std::string_view low) const;
 
   std::unordered_set<std::string, Hash, std::equal_to<>> configured_;  // lower case
   std::vector<std::string> few_;  // the same where they are few: compared one by one

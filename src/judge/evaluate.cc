@@ -1,5 +1,6 @@
 // Marks become verdicts: each policy over each of its keys.
 #include <algorithm>
+#include <bit>
 #include <numeric>
 #include <unordered_map>
 #include <unordered_set>
@@ -12,6 +13,7 @@ namespace {
 constexpr int64_t kEnd = INT64_MAX;             // "settled" when nothing more will come
 constexpr size_t kMostUsersOfOne = 64;          // users by which one address is convicted
 constexpr size_t kManyMarks = size_t{1} << 20;  // 32 MB
+constexpr size_t kAhead = 32;                   // marks fetched before they are looked at
 constexpr size_t kMostUndecided = size_t{1} << 22;
 
 // Stable counting sort of marks by key: `order` gets the marks' numbers, the result where each key's begin.
@@ -73,6 +75,7 @@ static std::vector<Grouping*> ways_to_see(const JudgeState& s) {
 void JudgeState::settle(bool final) {
   for (const auto& g : groupings) g->extend(sources);
   if (final) {
+    if (marks.empty() && only_sums()) return judge_sums();
     unfold();
     return evaluate(kEnd);
   }
@@ -89,7 +92,34 @@ void JudgeState::settle(bool final) {
   marks.reserve(capacity);
 }
 
+// No policy asks who else did something, or when: each address is judged by its own sums, where they lie.
+bool JudgeState::only_sums() const {
+  const auto plain = [](const PolicyRule& r) {
+    return r.policy.per == Per::kAddress && r.group == nullptr && r.window == 0 && !r.policy.spare_senders;
+  };
+  return spans.empty() && std::all_of(rules.begin(), rules.end(), plain);
+}
+
+void JudgeState::judge_sums() {
+  for (uint32_t i = 0; i < sources.size(); ++i) {
+    if (sources[i].ignored) continue;
+    for (const PolicyRule& rule : rules) {
+      uint64_t total = 0;
+      KindSet kinds = 0;
+      each_sum(sources[i], [&](const Sum& sum) {
+        if (!(rule.policy.events & bit(sum.kind())) || !counts(rule, sum.mark(i))) return;
+        total += sum.weight;
+        kinds |= bit(sum.kind());
+      });
+      const auto different = static_cast<uint32_t>(std::popcount(kinds));
+      if (total > rule.bound.limit && different >= rule.bound.kinds) sources[i].broken |= uint32_t{1} << rule.number;
+    }
+  }
+}
+
 void JudgeState::evaluate(int64_t settled) {
+  ignored.resize(sources.size());
+  for (size_t i = 0; i < sources.size(); ++i) ignored[i] = sources[i].ignored;
   if (settled == kEnd && user_rules) note_logins();
   for (Grouping* way : ways_to_see(*this)) pass_over_addresses(way, settled);
   for (const PolicyRule& rule : rules)
@@ -102,7 +132,11 @@ void JudgeState::pass_over_addresses(Grouping* group, int64_t settled) {
   const size_t keys = group ? group->size() : sources.size();
   const auto begin = group_marks(marks, keys, key_of, order);
   const auto by_time = [this](uint32_t a, uint32_t b) { return marks[a].time < marks[b].time; };
+  size_t fetched = 0;
   for (size_t k = 0; k < keys; ++k) {
+    // They lie all over a table that is larger than the caches.
+    for (; fetched < std::min<size_t>(begin[k + 1] + kAhead, order.size()); ++fetched)
+      __builtin_prefetch(&marks[order[fetched]]);
     const std::span<uint32_t> list(order.data() + begin[k], begin[k + 1] - begin[k]);
     if (list.empty()) continue;
     if (!std::is_sorted(list.begin(), list.end(), by_time)) std::stable_sort(list.begin(), list.end(), by_time);
@@ -155,7 +189,7 @@ void JudgeState::judge_address(const PolicyRule& rule, std::span<const uint32_t>
   steps.clear();
   for (const uint32_t i : list) {
     const Mark& m = marks[i];
-    if (!counts(rule, m) || sources[m.source].ignored) continue;
+    if (!counts(rule, m) || ignored[m.source]) continue;
     steps.push_back(step_of(m, i));
     total += m.weight;
   }
@@ -197,7 +231,7 @@ void JudgeState::pass_over_keys(const PolicyRule& rule, int64_t settled) {
   keys.assign(marks.size(), kNobody);
   for (uint32_t i = 0; i < marks.size(); ++i) {
     const Mark& m = marks[i];
-    if (!counts(rule, m) || sources[m.source].ignored || (per_user && m.user == 0)) continue;
+    if (!counts(rule, m) || ignored[m.source] || (per_user && m.user == 0)) continue;
     keys[i] = per_user ? user_numbers.try_emplace(m.user, static_cast<uint32_t>(totals.size())).first->second
                        : rule.group->of(m.source);
     if (keys[i] == totals.size()) totals.push_back(0);
@@ -216,7 +250,10 @@ void JudgeState::pass_over_keys(const PolicyRule& rule, int64_t settled) {
   for (uint32_t i = 0; i < marks.size(); ++i)
     if (heavy(keys[i])) sorted[at[keys[i]]++] = step_of(marks[i], i);
   const auto by_time = [](const Step& a, const Step& b) { return a.time < b.time; };
+  size_t fetched = 0;
   for (size_t key = 0; key < totals.size(); ++key) {
+    for (; fetched < std::min<size_t>(begin[key + 1] + kAhead, sorted.size()); ++fetched)
+      __builtin_prefetch(&marks[sorted[fetched].mark]);
     const std::span<Step> list(sorted.data() + begin[key], begin[key + 1] - begin[key]);
     if (list.empty()) continue;
     if (!std::is_sorted(list.begin(), list.end(), by_time)) std::stable_sort(list.begin(), list.end(), by_time);
@@ -241,19 +278,38 @@ void JudgeState::settle_user_breaches() {
 
 // Whoever sends more than is refused is a mail server with some bad mail, not an attacker.
 void JudgeState::spare_senders() {
-  const auto sparing = [](const PolicyRule& r) { return r.policy.spare_senders; };
-  if (std::none_of(rules.begin(), rules.end(), sparing)) return;
-  std::vector<uint64_t> taken(sources.size(), 0);
-  for (const Mark& m : marks)
-    if (m.kind == EventKind::kAccepted) taken[m.source] += m.weight;
-  for (const PolicyRule& rule : rules) {
-    if (!rule.policy.spare_senders) continue;
-    std::vector<uint64_t> counted(sources.size(), 0);
-    for (const Mark& m : marks)
-      if (rule.policy.events >> static_cast<unsigned>(m.kind) & 1) counted[m.source] += m.weight;
-    for (size_t i = 0; i < sources.size(); ++i)
-      if (taken[i] > counted[i]) sources[i].broken &= ~(uint32_t{1} << rule.number);
+  std::vector<const PolicyRule*> sparing;
+  for (const PolicyRule& rule : rules)
+    if (rule.policy.spare_senders) sparing.push_back(&rule);
+  if (sparing.empty()) return;
+  const auto accused = [&](const Source& s) {
+    return std::any_of(sparing.begin(), sparing.end(), [&](const auto* r) { return s.broken >> r->number & 1; });
+  };
+  // Few: who broke such a policy, and sent something.
+  std::vector<uint32_t> place(sources.size(), kNobody);
+  for (uint32_t i = 0; i < sources.size(); ++i)
+    if (accused(sources[i])) place[i] = 0;
+  std::vector<uint32_t> senders;
+  std::vector<uint64_t> taken;
+  for (const Mark& m : marks) {
+    if (m.kind != EventKind::kAccepted || place[m.source] == kNobody) continue;
+    if (place[m.source] == 0) {
+      senders.push_back(m.source);
+      taken.push_back(0);
+      place[m.source] = static_cast<uint32_t>(senders.size());
+    }
+    taken[place[m.source] - 1] += m.weight;
   }
+  std::vector<uint64_t> counted(senders.size() * sparing.size(), 0);
+  for (const Mark& m : marks) {
+    if (const uint32_t at = place[m.source]; at != kNobody && at != 0)
+      for (size_t r = 0; r < sparing.size(); ++r)
+        if (sparing[r]->policy.events & bit(m.kind)) counted[(at - 1) * sparing.size() + r] += m.weight;
+  }
+  for (size_t i = 0; i < senders.size(); ++i)
+    for (size_t r = 0; r < sparing.size(); ++r)
+      if (taken[i] > counted[i * sparing.size() + r])
+        sources[senders[i]].broken &= ~(uint32_t{1} << sparing[r]->number);
 }
 
 // Who is one person's address for policies per user.
@@ -273,10 +329,12 @@ void JudgeState::note_logins() {
 void JudgeState::flag_user_breaches() {
   if (breaches.empty()) return;
   const Grouping* const group = people();
-  std::unordered_set<uint64_t> logins;
+  std::vector<bool> accused(group->size(), false);
+  for (const UserBreach& b : breaches) accused[group->of(b.source)] = true;
+  std::unordered_set<uint64_t> logins;  // of those
   const auto key = [&](uint32_t source, uint32_t user) { return uint64_t{group->of(source)} << 32 | user; };
   for (const Mark& m : marks)
-    if (m.kind == EventKind::kAuthOk) logins.insert(key(m.source, m.user));
+    if (m.kind == EventKind::kAuthOk && accused[group->of(m.source)]) logins.insert(key(m.source, m.user));
   for (const UserBreach& b : breaches)
     if (!logins.contains(key(b.source, b.user)) && !logins.contains(key(b.source, 0)))
       sources[b.source].broken |= uint32_t{1} << b.rule;

@@ -56,7 +56,7 @@ struct Explainer::State {
     explanation.address = a;
     const auto network = part.config.ignore.find(a);
     if (network) explanation.ignored_by = format_network(*network);
-    me = part.source_of(a);
+    me = part.source_of(a, hash_address(a));
     part.wants_user = part.keep_breaches = true;
     if (part.sources[me].ignored && !network) explanation.ignored_by = "loopback";
   }
@@ -103,7 +103,7 @@ void Explainer::State::take(const Event& e) {
     explanation.cut = true;
     return;
   }
-  const Mark m = part.mark_of(e, part.source_of(e.address));
+  const Mark m = part.mark_of(e, part.source_of(e.address, hash_address(e.address)));
   if (e.address == address && m.user != 0 && names.size() < kMostEvents) names.try_emplace(m.user, e.user());
   part.marks.push_back(m);
   places.push_back({e.file, e.line});

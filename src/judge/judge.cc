@@ -9,6 +9,8 @@
 namespace mailward {
 namespace {
 
+constexpr size_t kAhead = 32;  // marks fetched before they are looked at
+
 Instant instant_of(int64_t time) { return Instant(Duration(time)); }
 
 // Hostile events of each address, by number.
@@ -16,6 +18,10 @@ std::vector<bool> hostile_sources(const JudgeState& s) {
   std::vector<bool> hostile(s.sources.size(), false);
   for (const Mark& m : s.marks)
     if (severity_of(m.kind) == Severity::kHostile) hostile[m.source] = true;
+  for (uint32_t i = 0; i < s.sources.size(); ++i)
+    s.each_sum(s.sources[i], [&](const Sum& sum) {
+      if (severity_of(sum.kind()) == Severity::kHostile) hostile[i] = true;
+    });
   return hostile;
 }
 
@@ -33,7 +39,8 @@ std::vector<uint32_t> told_sources(const JudgeState& s) {
   return list;
 }
 
-// Marks by the place of their address in the list: `begin[i]` to `begin[i + 1]` in `order`.
+// Marks, as far as they are no sums any more, by the place of their address in the list: `begin[i]` to `begin[i + 1]`
+// in `order`.
 struct MarksOf {
   std::vector<uint32_t> begin, order;
 };
@@ -72,19 +79,7 @@ Judge::~Judge() = default;
 
 KindSet Judge::needed_kinds() const { return state_->needed_kinds(); }
 
-void Judge::take(std::span<const Event> events) {
-  // The tables are larger than the caches: what each step needs is fetched for many events at a time.
-  constexpr size_t kTogether = 256;
-  const JudgeState& state = *state_;
-  while (!events.empty()) {
-    const auto some = events.first(std::min(events.size(), kTogether));
-    for (const Event& event : some) state.sources.prefetch_slot(event.address);
-    for (const Event& event : some) state.sources.prefetch_record(event.address);
-    for (const Event& event : some) state.prefetch_sum(event.address);
-    for (const Event& event : some) state_->take(event);
-    events = events.subspan(some.size());
-  }
-}
+void Judge::take(std::span<const Event> events) { state_->take(events); }
 
 Report Judge::finish(InputReport input, const std::function<void(SourceReport&&)>& take) {
   JudgeState& s = *state_;
@@ -94,15 +89,21 @@ Report Judge::finish(InputReport input, const std::function<void(SourceReport&&)
   const std::vector<uint32_t> told = told_sources(s);
   const MarksOf marks = marks_of(s, told);
   for (size_t i = 0; i < told.size(); ++i) {
+    if (i + kAhead < told.size()) __builtin_prefetch(&s.sources[told[i + kAhead]]);
     const Source& facts = s.sources[told[i]];
     SourceReport source;
     source.address = facts.address;
-    source.first = instant_of(facts.first);
+    source.first = instant_of(facts.first <= facts.last ? facts.first : kUntimed);
     source.last = instant_of(facts.last);
+    const auto count = [&](EventKind kind, uint32_t weight) {
+      if (!is_frame(kind)) source.events[static_cast<size_t>(kind)] += weight;
+    };
     for (uint32_t at = marks.begin[i]; at < marks.begin[i + 1]; ++at) {
+      if (at + kAhead < marks.order.size()) __builtin_prefetch(&s.marks[marks.order[at + kAhead]]);
       const Mark& m = s.marks[marks.order[at]];
-      if (!is_frame(m.kind)) source.events[static_cast<size_t>(m.kind)] += m.weight;
+      count(m.kind, m.weight);
     }
+    s.each_sum(facts, [&](const Sum& sum) { count(sum.kind(), sum.weight); });
     if (s.config.keep_users) source.users = s.users.of(told[i]);
     if (s.config.keep_activity) source.activity = s.activity.of(told[i], input.first, input.last);
     tell_policies(s, facts, source);

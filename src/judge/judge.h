@@ -3,7 +3,7 @@
 // in which they come does not matter as long as none comes more than kLateness after events that are
 // later in the log (after an hour where the log is so dense that a day's events would fill the memory).
 //
-// Memory: about 48 bytes an address, 32 an event that a window may still need (for each key, the
+// Memory: about 80 bytes an address, 28 an event that a window may still need (for each key, the
 // events of the last day and before them as many as the limit, no older than the window), and the
 // dictionary of names where it is asked for. Not for several threads at once.
 #pragma once

@@ -32,4 +32,41 @@ struct Mark {
 static_assert(sizeof(Mark) == 24);
 static_assert(kEventKinds <= 32);
 
+// What marks of one address come to that differ in their time and weight alone: words, compared at once.
+struct Sum {
+  uint32_t weight = 0;  // 0: none yet
+  uint32_t user = 0;
+  uint32_t what = 0;  // from the high bits on: domain, spared, untimed, unknown_user, kind
+
+  static constexpr uint32_t kDomain = 0xffff0000, kSpared = 0xff00, kUntimedBit = 0x40, kUnknownUser = 0x20;
+
+  static Sum of(EventKind kind, uint32_t weight, uint32_t user, uint16_t domain, bool unknown_user, bool untimed,
+                uint8_t spared) {
+    return {weight, user,
+            uint32_t{domain} << 16 | uint32_t{spared} << 8 | uint32_t{untimed} << 6 | uint32_t{unknown_user} << 5 |
+                static_cast<uint32_t>(kind)};
+  }
+  static Sum of(const Mark& m) {
+    return of(m.kind, m.weight, m.user, m.domain, m.unknown_user, m.time == kUntimed && !m.sum, m.spared);
+  }
+  Mark mark(uint32_t source) const {
+    Mark m;
+    m.source = source;
+    m.user = user;
+    m.weight = weight;
+    m.domain = static_cast<uint16_t>(what >> 16);
+    m.kind = kind();
+    m.unknown_user = (what & kUnknownUser) != 0;
+    m.sum = !untimed();
+    m.spared = static_cast<uint8_t>(what >> 8);
+    return m;
+  }
+
+  EventKind kind() const { return static_cast<EventKind>(what & 31); }
+  bool untimed() const { return (what & kUntimedBit) != 0; }
+  bool same(const Sum& other) const { return what == other.what && user == other.user; }
+  void add(uint32_t more) { weight += std::min(more, UINT32_MAX - weight); }
+};
+static_assert(sizeof(Sum) == 12);
+
 }  // namespace mailward

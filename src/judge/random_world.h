@@ -73,6 +73,14 @@ inline Policy random_policy(std::mt19937& random, int number) {
   return p;
 }
 
+// Each address by its own sums, whenever its events were.
+inline void make_timeless(Policy& p) {
+  p.per = Per::kAddress;
+  p.prefix6 = 128;
+  p.window = p.spare = p.spare_clients = Duration(0);
+  p.spare_senders = false;
+}
+
 inline std::vector<Happening> random_events(std::mt19937& random) {
   const bool some_untimed = random() % 4 == 0;
   const int64_t length = one_of(random, std::array<int64_t, 4>{kHour, kDay, 10 * kDay, 60 * kDay});
@@ -95,6 +103,8 @@ inline JudgeConfig random_config(std::mt19937& random) {
   JudgeConfig config;
   config.policies.name = "set";
   for (int i = 0; i < 6; ++i) config.policies.policies.push_back(random_policy(random, i));
+  if (random() % 4 == 0)
+    for (Policy& p : config.policies.policies) make_timeless(p);
   if (random() % 2) config.local_domains = {"home.example"};
   if (random() % 3 == 0) config.ignore.add(*parse_network("192.0.2.128/25"));
   config.marks = one_of(random, std::array<size_t, 3>{16, 100, 100'000});

@@ -18,6 +18,18 @@ KindSet hostile_kinds() {
   return set;
 }
 
+Mark make_mark(const Event& event, uint32_t source, Domains::Reading name) {
+  Mark m;
+  m.time = event.time.time_since_epoch().count();
+  m.source = source;
+  m.user = name.user;
+  m.weight = event.count;
+  m.domain = name.domain;
+  m.kind = event.kind;
+  m.unknown_user = event.unknown_user;
+  return m;
+}
+
 }  // namespace
 
 // One grouping for each pair of prefixes; none where each address stands for itself.
@@ -69,6 +81,8 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
     if (rule.window > 0) windowed |= rule.policy.events;
   thin_logins = !spans.empty() && !(windowed & kLogin);
   wants_user = user_rules || !spans.empty();
+  fold_mask =
+      ~((fold_domain ? 0 : Sum::kDomain) | (fold_unknown ? 0 : Sum::kUnknownUser) | (fold_spared ? 0 : Sum::kSpared));
   const bool learns = fold_domain && domains.learns();
   kept_kinds = counted;
   if (!spans.empty() || user_rules || learns) kept_kinds |= kLogin;
@@ -79,9 +93,9 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
 
 KindSet JudgeState::needed_kinds() const { return kept_kinds; }
 
-uint32_t JudgeState::source_of(Address a) {
+uint32_t JudgeState::source_of(Address a, uint64_t hash) {
   const size_t before = sources.size();
-  const uint32_t number = sources.number_of(a);
+  const uint32_t number = sources.number_of(a, hash);
   if (number == before) {
     const bool loopback = a.is_v4() ? (a.low >> 24 & 0xff) == 127 : a == Address{0, 1};
     sources[number].ignored = loopback || config.ignore.find(a).has_value();
@@ -89,22 +103,12 @@ uint32_t JudgeState::source_of(Address a) {
   return number;
 }
 
-Mark JudgeState::mark_of(const Event& event, uint32_t source) {
-  Mark m;
-  m.time = event.time.time_since_epoch().count();
-  m.weight = event.count;
-  m.source = source;
-  m.kind = event.kind;
-  m.unknown_user = event.unknown_user;
-  if (bit(event.kind) & kNamed) {
-    if (fold_domain || wants_user) {
-      const auto [domain, user] = domains.read(event.user(), event.kind == EventKind::kAuthOk, wants_user);
-      m.domain = domain;
-      m.user = user;
-    }
-  }
-  return m;
+MAILWARD_INLINE Domains::Reading JudgeState::read_name(const Event& event) {
+  if (!(kNamed & bit(event.kind)) || !(fold_domain || wants_user)) return {kNoName, 0};
+  return domains.read(event.user(), event.kind == EventKind::kAuthOk, wants_user);
 }
+
+Mark JudgeState::mark_of(const Event& event, uint32_t source) { return make_mark(event, source, read_name(event)); }
 
 // Names are the attacker's: one address can't make the judge remember more than so many attempts by
 // their name. Its further ones count for it all the same, but for no policy per user.
@@ -114,21 +118,64 @@ bool JudgeState::may_name(uint32_t source) {
   return named[source] < kMostNamed && ++named[source] > 0;
 }
 
-void JudgeState::take(const Event& event) {
-  if (!(kept_kinds >> static_cast<unsigned>(event.kind) & 1) || event.address.empty() || event.count == 0) return;
-  const uint32_t source = source_of(event.address);
-  Mark m = mark_of(event, source);
-  if (m.user != 0 && m.kind != EventKind::kAuthOk && !may_name(source)) m.user = 0;
-  if (m.time != kUntimed && !is_frame(event.kind)) {
-    Source& s = sources[source];
-    if (s.first == kUntimed || m.time < s.first) s.first = m.time;
-    s.last = std::max(s.last, m.time);
+// The tables are larger than the caches: what each step needs is fetched for some events at a time.
+void JudgeState::take(std::span<const Event> events) {
+  constexpr size_t kTogether = 64;
+  struct Place {
+    uint64_t hash;
+    uint32_t number;
+    Source* source;  // null: not known yet
+  };
+  std::array<Place, kTogether> places;
+  while (!events.empty()) {
+    const auto some = events.first(std::min(events.size(), kTogether));
+    const bool many_sums = sums.size() > sources.size() / 4;
+    for (size_t i = 0; i < some.size(); ++i) sources.prefetch_slot(places[i].hash = hash_address(some[i].address));
+    for (size_t i = 0; i < some.size(); ++i) {
+      Place& p = places[i];
+      p.number = sources.likely(p.hash);
+      p.source = p.number == kNobody ? nullptr : &sources[p.number];
+      __builtin_prefetch(p.source, 1);
+    }
+    for (size_t i = 0; many_sums && i < some.size(); ++i)
+      if (const Source* s = places[i].source; s && s->sums != 0) __builtin_prefetch(&sums[s->sums - 1]);
+    if (config.keep_activity) {
+      for (size_t i = 0; i < some.size(); ++i) activity.prefetch_place(places[i].number);
+      for (size_t i = 0; i < some.size(); ++i) activity.prefetch_row(places[i].number);
+    }
+    for (size_t i = 0; user_rules && i < some.size(); ++i)
+      if (places[i].number < named.size()) __builtin_prefetch(&named[places[i].number], 1);
+    for (size_t i = 0; i < some.size(); ++i) {
+      const Event& event = some[i];
+      if (!(kept_kinds & bit(event.kind)) || event.address.empty() || event.count == 0) continue;
+      Place p = places[i];
+      if (!p.source || p.source->address != event.address) {
+        p.number = source_of(event.address, p.hash);
+        p.source = &sources[p.number];
+      }
+      take(event, p.number, *p.source);
+    }
+    events = events.subspan(some.size());
+  }
+}
+
+MAILWARD_INLINE void JudgeState::take(const Event& event, uint32_t number, Source& source) {
+  const int64_t time = event.time.time_since_epoch().count();
+  Domains::Reading name = read_name(event);
+  if (name.user != 0 && event.kind != EventKind::kAuthOk && !may_name(number)) name.user = 0;
+  if (time != kUntimed && !is_frame(event.kind)) {
+    source.first = std::min(source.first, time);
+    source.last = std::max(source.last, time);
   }
   if (config.keep_users && event.kind == EventKind::kAuthFailed && !event.user().empty())
-    users.add(source, event.user(), event.count);
-  if (config.keep_activity && severity_of(event.kind) != Severity::kNeutral) activity.add(source, m.time, m.weight);
-  if (!(timed_kinds >> static_cast<unsigned>(event.kind) & 1)) return add_up(m);
-  marks.push_back(m);
+    users.add(number, event.user(), event.count);
+  if (config.keep_activity && severity_of(event.kind) != Severity::kNeutral) activity.add(number, time, event.count);
+  if (!(timed_kinds & bit(event.kind))) {
+    const bool untimed = time == kUntimed;
+    const Sum sum = Sum::of(event.kind, event.count, name.user, name.domain, event.unknown_user, untimed, 0);
+    return add_up(number, source, sum);
+  }
+  marks.push_back(make_mark(event, number, name));
   if (marks.size() >= capacity) settle(false);
 }
 

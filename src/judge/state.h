@@ -50,24 +50,31 @@ struct UserBreach {
   friend auto operator<=>(const UserBreach&, const UserBreach&) = default;
 };
 
+// A sum that found no place in its address's own record.
+struct FurtherSum {
+  Sum sum;
+  uint32_t source;
+  uint32_t next;  // of its address, plus one; 0: the last
+};
+
 struct JudgeState {
   explicit JudgeState(JudgeConfig c);
 
   // --- marks come in (state.cc)
-  void take(const Event& event);
-  MAILWARD_INLINE void prefetch_sum(Address a) const {
-    const Source* source = sources.likely(a);
-    if (source && source->sums != 0) __builtin_prefetch(&sums[source->sums - 1]);
-  }
+  void take(std::span<const Event> events);
+  void take(const Event& event, uint32_t number, Source& source);
+  Mark mark_of(const Event& event, uint32_t source);
+  Domains::Reading read_name(const Event& event);
   bool may_name(uint32_t source);
   std::vector<uint32_t> named;  // by address: attempts that were kept by the name
-  Mark mark_of(const Event& event, uint32_t source);
-  uint32_t source_of(Address a);
+  uint32_t source_of(Address a, uint64_t hash);
   KindSet needed_kinds() const;
 
   // --- and are evaluated (evaluate.cc)
   void settle(bool final);
   void evaluate(int64_t settled);
+  bool only_sums() const;
+  void judge_sums();
   void pass_over_addresses(Grouping* group, int64_t settled);
   void mark_spared(std::span<const uint32_t> group_marks, const Grouping* group);
   void judge_address(const PolicyRule& rule, std::span<const uint32_t> group_marks, int64_t settled);
@@ -85,9 +92,16 @@ struct JudgeState {
   void compact(int64_t settled);
   void keep_logins(std::span<const uint32_t> group_marks);
   bool must_stay(const Mark& m, int64_t settled) const;
-  void add_up(const Mark& m);
+  void add_up(uint32_t number, Source& source, Sum sum);
+  void add_further(uint32_t number, Source& source, const Sum& sum);
   void tidy_sums();
   void unfold();
+  template <class Take>
+  void each_sum(const Source& source, Take take) const {
+    for (const Sum& sum : source.first_sums)
+      if (sum.weight > 0) take(sum);
+    for (uint32_t at = source.sums; at != 0; at = sums[at - 1].next) take(sums[at - 1].sum);
+  }
 
   JudgeConfig config;
   std::vector<std::unique_ptr<Grouping>> groupings;
@@ -95,10 +109,9 @@ struct JudgeState {
   std::vector<Span> spans;
   Domains domains;
   Sources sources;
-  std::vector<Mark> marks;         // in order of arrival
-  size_t capacity;                 // when so many are there, they are evaluated and thinned out
-  std::vector<Mark> sums;          // what was thinned out, a chain for each address
-  std::vector<uint32_t> next_sum;  // the next of its address, plus one; 0: the last
+  std::vector<Mark> marks;       // in order of arrival
+  size_t capacity;               // when so many are there, they are evaluated and thinned out
+  std::vector<FurtherSum> sums;  // of what was thinned out, a chain for each address
   size_t most_sums = size_t{1} << 20;
   std::vector<UserBreach> breaches;
   std::vector<bool> has_login;  // at the end, by group of people(): somebody logged in
@@ -106,13 +119,32 @@ struct JudgeState {
   Activity activity;
   std::vector<uint32_t> order;  // scratch: marks by group
   std::vector<Step> steps;      // scratch: of one key
+  std::vector<bool> ignored;    // scratch: by address, as Source::ignored, but small
 
   KindSet timed_kinds = 0;  // whose times some window or sparing needs
   KindSet kept_kinds = 0;   // that must be kept at all
+  uint32_t fold_mask = 0;   // what sums must tell apart, of Sum::what
   bool fold_domain = false, fold_unknown = false, fold_user = false, fold_spared = false, user_rules = false,
        thin_logins = false, untimed_seen = false,
        wants_user = false,    // marks must tell their user
       keep_breaches = false;  // for explain: also those that no login can undo
 };
+
+// Adds to an address's sums, without what no sum needs. One without a time belongs to every window: it
+// stays countable there.
+MAILWARD_INLINE void JudgeState::add_up(uint32_t number, Source& source, Sum sum) {
+  const bool by_user = sum.kind() == EventKind::kAuthOk ? user_rules : fold_user;
+  if (sum.user != 0 && !by_user && !(sum.untimed() && wants_user)) sum.user = 0;
+  sum.what &= fold_mask;
+  untimed_seen |= sum.untimed();
+  const bool second = source.first_sums[0].weight != 0 && !source.first_sums[0].same(sum);
+  Sum& place = source.first_sums[second];
+  if (place.weight == 0)
+    place = sum;
+  else if (place.same(sum))
+    place.add(sum.weight);
+  else
+    add_further(number, source, sum);
+}
 
 }  // namespace mailward

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <span>
 
 namespace mailward {
 
@@ -51,33 +52,48 @@ void UserCounts::add(uint32_t source, std::string_view name, uint64_t weight) {
   if (heads_.size() <= source) heads_.resize(source + 1);
   std::string cut;
   if (name.size() > kLongestName) name = cut = std::string(name.substr(0, kLongestName)) + std::string(kOthers);
-  Head& head = heads_[source];
-  const bool room = head.names < kMostNames && counts_.size() < kMostPairs;
   const uint32_t number = name_number(name);
-  if (number == UINT32_MAX) {
-    head.others += weight;
+  __builtin_prefetch(&heads_[source], 1);
+  __builtin_prefetch(&count_slots_[hash(source, number) & (count_slots_.size() - 1)]);
+  waiting_[waiting_count_++] = {source, number, weight};
+  if (waiting_count_ == kTogether) count_waiting();
+}
+
+void UserCounts::count_waiting() {
+  for (const Waiting& w : std::span(waiting_).first(waiting_count_))
+    if (const uint32_t slot = count_slots_[hash(w.source, w.name) & (count_slots_.size() - 1)]; slot != 0)
+      __builtin_prefetch(&counts_[slot - 1], 1);
+  for (const Waiting& w : std::span(waiting_).first(waiting_count_)) count(w);
+  waiting_count_ = 0;
+}
+
+void UserCounts::count(const Waiting& w) {
+  Head& head = heads_[w.source];
+  if (w.name == UINT32_MAX) {
+    head.others += w.weight;
     return;
   }
-  size_t at = hash(source, number);
+  size_t at = hash(w.source, w.name);
   for (;; ++at) {
     const uint32_t slot = count_slots_[at & (count_slots_.size() - 1)];
     if (slot == 0) break;
-    if (counts_[slot - 1].source != source || counts_[slot - 1].name != number) continue;
-    counts_[slot - 1].weight += weight;
+    if (counts_[slot - 1].source != w.source || counts_[slot - 1].name != w.name) continue;
+    counts_[slot - 1].weight += w.weight;
     return;
   }
-  if (!room) {
-    head.others += weight;
+  if (head.names >= kMostNames || counts_.size() >= kMostPairs) {
+    head.others += w.weight;
     return;
   }
-  counts_.push_back({source, number, head.first, weight});
+  counts_.push_back({w.source, w.name, head.first, w.weight});
   head.first = static_cast<uint32_t>(counts_.size());
   ++head.names;
   count_slots_[at & (count_slots_.size() - 1)] = head.first;
   if (counts_.size() * 2 > count_slots_.size()) grow_counts();
 }
 
-std::vector<std::pair<std::string, uint64_t>> UserCounts::of(uint32_t source) const {
+std::vector<std::pair<std::string, uint64_t>> UserCounts::of(uint32_t source) {
+  count_waiting();
   std::vector<std::pair<std::string, uint64_t>> list;
   if (source >= heads_.size()) return list;
   for (uint32_t at = heads_[source].first; at != 0; at = counts_[at - 1].next)

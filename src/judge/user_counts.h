@@ -2,6 +2,7 @@
 // counted under "…". Not for several threads at once.
 #pragma once
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string>
@@ -21,7 +22,7 @@ class UserCounts {
   void add(uint32_t source, std::string_view name, uint64_t weight);
 
   // Names as tried with their counts, sorted by bytes; "…" last.
-  std::vector<std::pair<std::string, uint64_t>> of(uint32_t source) const;
+  std::vector<std::pair<std::string, uint64_t>> of(uint32_t source);
 
  private:
   struct Name {
@@ -40,6 +41,16 @@ class UserCounts {
     uint64_t others = 0;
   };
 
+  // Counted some at a time, so that what they touch can be fetched for all of them before.
+  struct Waiting {
+    uint32_t source;
+    uint32_t name;
+    uint64_t weight;
+  };
+  static constexpr size_t kTogether = 32;
+
+  void count_waiting();
+  void count(const Waiting& w);
   uint32_t name_number(std::string_view name);  // UINT32_MAX: no room
   void grow_names();
   void grow_counts();
@@ -53,6 +64,8 @@ class UserCounts {
   std::vector<Count> counts_;
   std::vector<uint32_t> count_slots_ = std::vector<uint32_t>(1024, 0);
   std::vector<Head> heads_;
+  std::array<Waiting, kTogether> waiting_;
+  size_t waiting_count_ = 0;
 };
 
 }  // namespace mailward

@@ -510,6 +510,7 @@ uint32_t Tracker::keep(const Event& event) {
   for (std::string_view text : event.facts) total += std::min(text.size(), kKeptFact);
   k.texts.reserve(total);  // the views point into it: it must not move
   auto copy = [&k](std::string_view& text, size_t most) {
+    if (text.empty()) return;
     const size_t at = k.texts.size();
     k.texts.append(text.substr(0, most));
     text = {k.texts.data() + at, k.texts.size() - at};
