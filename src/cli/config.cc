@@ -11,6 +11,7 @@
 #include <fstream>
 
 #include "base/instant.h"
+#include "base/read_up_to.h"
 #include "cli/nearest.h"
 
 namespace mailward {
@@ -227,9 +228,7 @@ Result<Config> read_config(const std::string& path) {
   if (!file || std::filesystem::is_directory(path, ignored)) {
     return fail(fmt::format("{}: can't be read; check the name and its permissions", path));
   }
-  std::string text(kLargest + 1, '\0');
-  file.read(text.data(), static_cast<std::streamsize>(text.size()));
-  text.resize(static_cast<size_t>(file.gcount()));
+  const std::string text = read_up_to(file, kLargest + 1);
   if (text.size() > kLargest) return fail(fmt::format("{}: is larger than 1 MB: not a configuration file", path));
   return parse_config(text, path);
 }

@@ -12,6 +12,7 @@
 #include <utility>
 
 #include "grammar/prove.h"
+#include "grammar/short_rules.h"
 
 namespace mailward {
 namespace {
@@ -287,14 +288,16 @@ Result<Grammar> Grammar::open(const std::string& folder) {
   for (const std::string& path : paths) {
     auto text = read_rule_text(path);
     if (!text) return std::unexpected(text.error());
-    const size_t first_rule = text->find("\n[[rule]]");
-    auto head = parse_rule_file(std::string_view(*text).substr(0, first_rule), path);
+    const size_t before_rules = text->find("\n[[rule]]");
+    auto head = parse_rule_file(short_head(std::string_view(*text).substr(0, before_rules)), path);
     if (!head) return std::unexpected(head.error());
     // Programs are told before rules, and files of one daemon are joined, which takes all that is in them.
-    bool whole_needed = first_rule != std::string::npos && text->find("\n[[program]]", first_rule) != std::string::npos;
+    bool whole_needed =
+        before_rules != std::string::npos && text->find("\n[[program]]", before_rules) != std::string::npos;
     for (const auto& other : g.files_) whole_needed = whole_needed || other->daemon == head->daemon;
     if (whole_needed) return load({&folder, 1});
     cut_off_tests(*text);
+    const size_t first_rule = std::min(before_rules, text->size() - 1) + 1;
     const size_t first = g.programs_.size();
     RuleFile* const file = g.files_.emplace_back(std::make_unique<RuleFile>(std::move(*head))).get();
     g.add_programs(*file);
@@ -302,20 +305,16 @@ Result<Grammar> Grammar::open(const std::string& folder) {
     for (size_t i = first; i < g.programs_.size(); ++i) programs.push_back(g.programs_[i].get());
     const auto once = std::make_shared<std::once_flag>();
     const auto outcome = std::make_shared<Result<void>>();
-    const auto all = std::make_shared<std::string>(std::move(*text));
+    const auto all = std::make_shared<std::string>(*text);  // without the room that reading it took
     for (ProgramRules* each : programs)
       each->read_ = [=, compiler = g.compiler_.get()]() -> Result<void> {
         std::call_once(*once, [&] {
-          auto read = parse_rule_file(std::exchange(*all, {}), file->path);
-          if (!read) {
-            *outcome = std::unexpected(read.error());
-            return;
-          }
-          if (read->programs.size() != programs.size()) {
+          *outcome = parse_rules(*file, std::exchange(*all, {}), first_rule);
+          if (!*outcome) return;
+          if (file->programs.size() != programs.size()) {
             *outcome = fail(fmt::format("{}: a program stands behind a rule; programs come first", file->path));
             return;
           }
-          *file = std::move(*read);
           for (size_t i = 0; i < programs.size() && *outcome; ++i)
             *outcome = compiler->fill(*programs[i], *file, file->programs[i]);
           compiler->narrow(programs);

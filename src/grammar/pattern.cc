@@ -47,16 +47,27 @@ class Parser {
         if (auto ok = braces(out, nesting); !ok) return std::unexpected(ok.error());
         continue;
       }
-      auto byte = literal_byte();
-      if (!byte) return std::unexpected(byte.error());
-      append_literal(out, *byte);
+      if (auto ok = literal(out, alternatives); !ok) return std::unexpected(ok.error());
     }
     return out;
   }
 
-  static void append_literal(Pattern& out, char byte) {
+  static bool stands_for_itself(char c) { return c != '{' && c != '}' && c != '\\' && c != '\n' && c != '\0'; }
+
+  // A byte that is escaped, or all that stand for themselves up to the next that may not.
+  Result<void> literal(Pattern& out, bool alternatives) {
+    size_t end = at_;
+    while (end < text_.size() && stands_for_itself(text_[end]) && !(alternatives && text_[end] == '|')) ++end;
     if (out.empty() || out.back().kind != Element::Kind::kLiteral) out.push_back(Element{});
-    out.back().text += byte;
+    if (end > at_) {
+      out.back().text += text_.substr(at_, end - at_);
+      at_ = end;
+      return {};
+    }
+    const auto byte = literal_byte();
+    if (!byte) return std::unexpected(byte.error());
+    out.back().text += *byte;
+    return {};
   }
 
   Result<char> literal_byte() {
@@ -150,6 +161,7 @@ class Parser {
     if (found == scope_.macros.end()) return error(fmt::format("no macro is called `{}`", called));
     auto inner = Parser(found->second, scope_, depth_ + 1).whole();
     if (!inner) return fail(fmt::format("macro `{}`: {}", called, inner.error().message));
+    out.reserve(out.size() + inner->size());
     for (Element& e : *inner) {
       if (e.kind == Element::Kind::kLiteral && !out.empty() && out.back().kind == Element::Kind::kLiteral)
         out.back().text += e.text;

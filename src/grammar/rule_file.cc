@@ -4,9 +4,12 @@
 #include <toml++/toml.h>
 
 #include <algorithm>
-#include <array>
 #include <fstream>
 #include <iterator>
+#include <span>
+
+#include "base/read_up_to.h"
+#include "grammar/short_rules.h"
 
 namespace mailward {
 namespace {
@@ -39,6 +42,27 @@ struct Wrong {
 class Reader {
  public:
   explicit Reader(RuleFile& out) : out_(out) {}
+  // Rules of a text that was made shorter: `lines` stand before it.
+  Reader(RuleFile& out, int lines) : out_(out), lines_before_(lines), short_(true) {}
+
+  void rules(const toml::table& t) {
+    for (const toml::table* r : tables(t, "rule")) rule(*r);
+  }
+  // Samples that are not in the text: to the rules before them, in order.
+  void add(std::span<const ShortRules::Line> lines) {
+    auto line = lines.begin();
+    for (size_t r = 0; r < out_.rules.size(); ++r) {
+      std::vector<Sample>& samples = out_.rules[r].samples;
+      const size_t read = samples.size();
+      for (; line != lines.end(); ++line) {
+        const int at = line->at_line + lines_before_;
+        if (r + 1 < out_.rules.size() && at > out_.rules[r + 1].at_line) break;
+        samples.push_back({std::string(line->text), {}, {}, at});
+      }
+      std::inplace_merge(samples.begin(), samples.begin() + static_cast<ptrdiff_t>(read), samples.end(),
+                         [](const Sample& a, const Sample& b) { return a.at_line < b.at_line; });
+    }
+  }
 
   void file(const toml::table& t) {
     known(t, {"daemon", "versions", "about", "evidence", "program", "macro", "type", "rule", "negative", "story"});
@@ -53,7 +77,8 @@ class Reader {
       for (auto&& [key, value] : *macros) out_.scope.macros[std::string(key.str())] = as_text(value);
     if (const auto* types = table(t, "type"))
       for (auto&& [key, value] : *types) type(std::string(key.str()), value);
-    for (const toml::table* r : tables(t, "rule")) rule(*r);
+    out_.has_rules = t.contains("rule");
+    rules(t);
     for (const toml::table* n : tables(t, "negative")) negative(*n);
     for (const toml::table* s : tables(t, "story")) story(*s);
   }
@@ -115,7 +140,7 @@ class Reader {
     }
     return found;
   }
-  static int line_of(const toml::table& t) { return static_cast<int>(t.source().begin.line); }
+  int line_of(const toml::table& t) const { return static_cast<int>(t.source().begin.line) + lines_before_; }
 
   void program(const toml::table& t) {
     known(t, {"name", "match", "group", "service", "twice", "cut"});
@@ -200,7 +225,7 @@ class Reader {
       }
     for (const toml::table* s : tables(t, "sample")) {
       known(*s, {"line", "version", "gives"});
-      r.samples.push_back({text(*s, "line", true), text(*s, "version", true), {}, line_of(*s)});
+      r.samples.push_back({text(*s, "line", true), text(*s, "version", !short_), {}, line_of(*s)});
       if (const auto* g = table(*s, "gives")) r.samples.back().gives = expectation(*g);
     }
     out_.rules.push_back(std::move(r));
@@ -316,6 +341,8 @@ class Reader {
   }
 
   RuleFile& out_;
+  const int lines_before_ = 0;
+  const bool short_ = false;  // samples have no versions
 };
 
 }  // namespace
@@ -337,13 +364,33 @@ Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path)
   return file;
 }
 
+Result<void> parse_rules(RuleFile& head, std::string_view text, size_t first_rule) {
+  if (const auto shorter = head.has_rules ? std::nullopt : short_rules(text.substr(first_rule))) {
+    const auto first = static_cast<ptrdiff_t>(first_rule);
+    try {
+      const toml::table t = toml::parse(shorter->text);
+      Reader reader(head, static_cast<int>(std::count(text.begin(), text.begin() + first, '\n')));
+      reader.rules(t);
+      size_t samples = 0;
+      for (const Rule& r : head.rules) samples += r.samples.size();
+      if (samples == shorter->samples) {
+        reader.add(shorter->lines);
+        return {};
+      }
+    } catch (const Wrong&) {  // all of it tells the place
+    } catch (const toml::parse_error&) {
+    }
+  }
+  auto all = parse_rule_file(text, head.path);
+  if (!all) return std::unexpected(all.error());
+  head = std::move(*all);
+  return {};
+}
+
 Result<std::string> read_rule_text(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return fail(fmt::format("{}: can't be read", path));
-  std::string text;
-  std::array<char, 1 << 16> block;
-  while (text.size() <= kMaxFile && (in.read(block.data(), block.size()) || in.gcount() > 0))
-    text.append(block.data(), static_cast<size_t>(in.gcount()));
+  std::string text = read_up_to(in, kMaxFile + 1);
   if (text.size() > kMaxFile) return fail(fmt::format("{}: larger than 8 MiB; that is no rule file", path));
   return text;
 }

@@ -83,10 +83,16 @@ struct RuleFile {
   std::vector<Rule> rules;
   std::vector<NegativeSample> negatives;
   std::vector<Story> stories;
+  bool has_rules = false;  // the key `rule`, even of an empty list
 };
 
 // Errors: "rules/x.toml:12:3: …". `path` is only used in messages.
 Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path);
+// Fills the rules, for who matches only: `head` is what parse_rule_file() makes of `text` up to the line of its
+// first [[rule]], which begins at `first_rule`. The same rules and the same errors as by parse_rule_file() of all
+// of it, but for what samples give and from which version they are: that may be left out. After an error `head`
+// may hold half of it.
+Result<void> parse_rules(RuleFile& head, std::string_view text, size_t first_rule);
 Result<RuleFile> read_rule_file(const std::string& path);
 // The bytes of a rule file.
 Result<std::string> read_rule_text(const std::string& path);

@@ -204,6 +204,7 @@ class Tree {
     kBackLiteral,    // from the right end
     kBackLiteralBeside,
     kBackLongLiteral,
+    kBackClass,
     kBackField,
     kBackAccept,
   };

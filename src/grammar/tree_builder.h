@@ -7,7 +7,6 @@
 
 #include <map>
 #include <optional>
-#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -45,6 +44,21 @@ class TreeBuilder {
     uint32_t id = 0;
     uint32_t rule = 0;  // one of those that come here, for messages
     size_t forks = 0;   // on the longest way from here
+  };
+  // What a node does, without its literal and its place.
+  struct Act {
+    Tree::Op op = Tree::Op::kGo;
+    Capture capture = Capture::kNone;
+    uint8_t min = 0;
+    uint32_t table = 0, index = 0;
+    bool operator==(const Act&) const = default;
+    void give(Tree::Node& n) const {
+      n.op = op;
+      n.capture = capture;
+      n.min = min;
+      n.table = table;
+      n.index = index;
+    }
   };
   // One of the ways on from a node that is no literal.
   struct OneWay {
@@ -84,7 +98,7 @@ class TreeBuilder {
   Built fork(const std::vector<OneWay>& ways, uint32_t rule);
   void field_ways(const std::vector<int>& fields, bool forward, std::vector<OneWay>& ways);
   Built field(const FieldGroup& g, const FieldNext& then, bool forward);
-  Tree::Op field_node(const FieldGroup& g, bool forward, Tree::Node& n);
+  Act field_act(const FieldGroup& g, bool forward);
   void join_unkept(std::map<FieldGroup, FieldNext>& groups) const;
   void ways(int c, Way& so_far, std::vector<Way>& out) const;
   static bool readable_back(const Way& w, size_t i);
@@ -110,10 +124,9 @@ class TreeBuilder {
   // --- straight ways (tree_straight.cc)
   // One step: a literal, or what a node does.
   struct StraightStep {
-    std::string text;  // empty: `node`
-    Tree::Node node;
-    auto key() const { return std::tie(text, node.op, node.capture, node.table, node.min, node.index); }
-    bool operator==(const StraightStep& other) const { return key() == other.key(); }
+    std::string text;  // empty: `act`
+    Act act;
+    bool operator==(const StraightStep&) const = default;
   };
   struct Straight {
     uint32_t rule = 0;
@@ -129,7 +142,8 @@ class TreeBuilder {
     std::vector<Trie> then;
   };
   void lay_straight_ways();
-  bool gives_way(const Pattern& way, const CellStates& begin) const;
+  class Earlier;
+  Pattern joined(std::span<const int> way) const;
   std::optional<Straight> straight(const Pattern& way);
   void insert(std::vector<Trie>& level, std::span<const StraightStep> steps, const Straight& way);
   static bool same_step(Trie& known, const StraightStep& step, uint32_t kept);
@@ -146,10 +160,10 @@ class TreeBuilder {
   void put_steps();
   void put_steps_of(const Laid& laid);
   void choose_window(const std::vector<Straight>& all);
-  void mark_passed(const std::set<uint64_t>& windows);
+  void mark_passed(std::span<const uint64_t> windows);
 
-  const ByteSet hex_ = builtin_types().at("hex").type.set;
-  const Type address_ = builtin_types().at("address").type;
+  static inline const ByteSet hex_ = builtin_types().at("hex").type.set;
+  static inline const Type address_ = builtin_types().at("address").type;
   std::span<const TreePattern> patterns_;
   Tree& out_;
   uint32_t rule_ = 0;  // whose cells are made

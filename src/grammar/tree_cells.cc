@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <functional>
+#include <type_traits>
 #include <utility>
 
 namespace mailward {
@@ -30,20 +31,20 @@ int Cells::before(uint32_t rule, const Element& e, int next) {
     case Element::Kind::kOnce:
       return e.text.empty()
                  ? next
-                 : add({.kind = Cell::Kind::kLiteral, .text = e.text, .type = {}, .next = {next}, .rule = rule});
+                 : add({.kind = Cell::Kind::kLiteral, .text = e.text, .type = {}, .next = next, .rule = rule});
     case Element::Kind::kField:
       return add({.kind = e.type.kind == Type::Kind::kFree ? Cell::Kind::kFree : Cell::Kind::kField,
                   .text = {},
                   .type = e.type,
                   .capture = e.capture,
-                  .next = {next},
+                  .next = next,
                   .rule = rule});
     case Element::Kind::kChoice: {
       std::vector<int> ways;
       for (const Pattern& branch : e.branches) ways.push_back(chain(rule, branch, next));
       std::sort(ways.begin(), ways.end());
       ways.erase(std::unique(ways.begin(), ways.end()), ways.end());
-      return add({.kind = Cell::Kind::kFork, .text = {}, .type = {}, .next = std::move(ways), .rule = rule});
+      return add({.kind = Cell::Kind::kFork, .text = {}, .type = {}, .next = NextCells(std::move(ways)), .rule = rule});
     }
   }
   return next;
@@ -55,12 +56,19 @@ void Cells::expand(int c, std::vector<int>& out) const {
   for (int way : x.next) expand(way, out);
 }
 
-std::vector<int> Cells::concrete(const std::vector<int>& cells) const {
+std::vector<int> Cells::concrete(std::span<const int> cells) const {
   std::vector<int> out;
   for (int c : cells) expand(c, out);
   std::sort(out.begin(), out.end());
   out.erase(std::unique(out.begin(), out.end()), out.end());
   return out;
+}
+
+void Cells::concrete(int c, std::vector<int>& out) const {
+  const auto before = static_cast<ptrdiff_t>(out.size());
+  expand(c, out);
+  std::sort(out.begin() + before, out.end());
+  out.erase(std::unique(out.begin() + before, out.end()), out.end());
 }
 
 std::vector<int> Cells::beyond(const std::vector<int>& group, size_t length, bool forward) {
@@ -116,39 +124,49 @@ std::optional<uint16_t> Cells::give_back(const Cell& field, int next, bool forwa
 
 // ---------------------------------------------------------------- all places at once
 
-bool CellStates::Set::insert(int c, size_t read) {
-  constexpr size_t kShort = 16;
-  const uint64_t place = static_cast<uint64_t>(c) << 32 | read;
+size_t CellPlaces::slot_of(uint64_t place) const {
+  size_t at = hash(place) & (slots_.size() - 1);
+  while (slots_[at].round == round_ && list_[slots_[at].at] != place) at = (at + 1) & (slots_.size() - 1);
+  return at;
+}
+
+bool CellPlaces::has(int c, size_t read) const {
+  const uint64_t place = place_of(c, read);
+  if (list_.size() <= kShort) return std::find(list_.begin(), list_.end(), place) != list_.end();
+  return slots_[slot_of(place)].round == round_;
+}
+
+bool CellPlaces::insert(uint64_t place) {
   if (list_.size() < kShort) {
     if (std::find(list_.begin(), list_.end(), place) != list_.end()) return false;
     list_.push_back(place);
     return true;
   }
   if (list_.size() == kShort || list_.size() * 2 > slots_.size()) grow();
-  size_t at = hash(place) & (slots_.size() - 1);
-  for (; slots_[at].round == round_; at = (at + 1) & (slots_.size() - 1))
-    if (slots_[at].place == place) return false;
-  slots_[at] = {place, round_};
+  Slot& slot = slots_[slot_of(place)];
+  if (slot.round == round_) return false;
+  slot = {static_cast<uint32_t>(list_.size()), round_};
   list_.push_back(place);
   return true;
 }
 
-void CellStates::Set::grow() {
+void CellPlaces::grow() {
   ++round_;
-  if (slots_.size() < list_.size() * 4) slots_.assign(std::bit_ceil(list_.size() * 4), {});
-  for (const uint64_t place : list_) {
-    size_t at = hash(place) & (slots_.size() - 1);
-    while (slots_[at].round == round_) at = (at + 1) & (slots_.size() - 1);
-    slots_[at] = {place, round_};
-  }
+  if (slots_.size() < list_.size() * 3) slots_.assign(std::bit_ceil(list_.size() * 3), {});
+  for (uint32_t i = 0; i < list_.size(); ++i) slots_[slot_of(list_[i])] = {i, round_};
 }
 
-void CellStates::Set::clear() {
+void CellPlaces::clear() {
   list_.clear();
   ++round_;
 }
 
-void CellStates::enter(int c, Set& into) const {
+void CellPlaces::set(const std::vector<uint64_t>& places) {
+  clear();
+  for (const uint64_t place : places) insert(place);
+}
+
+void CellStates::enter(int c, CellPlaces& into) const {
   const Cell& x = cells_[c];
   if (x.kind == Cell::Kind::kFork) {
     for (int next : x.next) enter(next, into);
@@ -158,7 +176,8 @@ void CellStates::enter(int c, Set& into) const {
   }
 }
 
-void CellStates::step_from(uint64_t place, const ByteSet& bytes, Set& into) const {
+template <class Bytes>
+void CellStates::step_from(uint64_t place, const Bytes& bytes, CellPlaces& into) const {
   const int c = static_cast<int>(place >> 32);
   const size_t read = place & UINT32_MAX;
   const Cell& x = cells_[c];
@@ -168,29 +187,44 @@ void CellStates::step_from(uint64_t place, const ByteSet& bytes, Set& into) cons
     return;
   }
   if (x.kind == Cell::Kind::kLiteral) {
-    if (!bytes.has(x.text[forward_ ? read : x.text.size() - 1 - read])) return;
+    const char byte = x.text[forward_ ? read : x.text.size() - 1 - read];
+    if constexpr (std::is_same_v<Bytes, char>) {
+      if (byte != bytes) return;
+    } else if (!bytes.has(byte)) {
+      return;
+    }
     if (read + 1 == x.text.size())
       enter(x.next[0], into);
     else
       into.insert(c, read + 1);
     return;
   }
-  if (!x.is_nested() && (bytes & x.type.set).empty()) return;
+  if (!x.is_nested()) {
+    if constexpr (std::is_same_v<Bytes, char>) {
+      if (!x.type.set.has(bytes)) return;
+    } else if ((bytes & x.type.set).empty()) {
+      return;
+    }
+  }
   const bool counts = !x.is_nested() && x.type.fixed();
   if (!counts || read + 1 < x.type.min) into.insert(c, counts ? read + 1 : read);
   if (!counts || read + 1 == x.type.min) enter(x.next[0], into);
 }
 
-void CellStates::step(const ByteSet& bytes) {
+template <class Bytes>
+void CellStates::step_all(const Bytes& bytes) {
   after_.clear();
   for (const uint64_t place : states_.list()) step_from(place, bytes, after_);
   std::swap(states_, after_);
 }
 
+void CellStates::step(char byte) { step_all(byte); }
+void CellStates::step() { step_all(ByteSet::all()); }
+
 void CellStates::repeat(const ByteSet& bytes, bool maybe_none) {
   open_ = states_.list();
   if (maybe_none)
-    after_ = states_;
+    after_.set(states_.list());
   else
     after_.clear();
   while (!open_.empty()) {

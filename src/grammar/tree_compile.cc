@@ -148,7 +148,7 @@ void TreeBuilder::field_ways(const std::vector<int>& fields, bool forward, std::
   std::map<FieldGroup, FieldNext> groups;
   for (int c : fields) {
     const Cell& x = cells_[c];
-    for (int next : cells_.concrete(x.next)) {
+    for (int next : cells_.concrete({x.next.begin(), x.next.end()})) {
       const auto back = cells_.give_back(x, next, forward);
       if (!back)
         error(x.rule, fmt::format("the end of {} can't be told: what follows may begin with a byte that the field "
@@ -175,12 +175,12 @@ auto TreeBuilder::field(const FieldGroup& g, const FieldNext& then, bool forward
   built.forks = next.forks;
   Tree::Node& n = built.node;
   n.next = place(next);
-  n.op = field_node(g, forward, n);
+  field_act(g, forward).give(n);
   return built;
 }
 
-// Fills what a field needs in its node; returns what is to be done.
-Tree::Op TreeBuilder::field_node(const FieldGroup& g, bool forward, Tree::Node& n) {
+auto TreeBuilder::field_act(const FieldGroup& g, bool forward) -> Act {
+  Act n{.op = Tree::Op::kField};
   n.table = table(g.type.set);
   n.capture = g.capture;
   n.min = static_cast<uint8_t>(std::min<uint32_t>(g.type.min, UINT8_MAX));
@@ -189,15 +189,17 @@ Tree::Op TreeBuilder::field_node(const FieldGroup& g, bool forward, Tree::Node& 
   if (added) out_.fields_.push_back({g.type.kind, g.type.fixed(), g.back, n.table, g.type.min, g.type.max});
   n.index = it->second;
   const bool is_class = g.type.kind == Type::Kind::kClass;
-  if (!forward) return Tree::Op::kField;
-  if (is_class && g.type.fixed() && g.type.min == 16 && g.type.set == hex_) return Tree::Op::kHex16;
-  // The commonest kind, and the cheapest.
   if (is_class && !g.type.fixed() && g.back == 0 && g.type.min <= UINT8_MAX && !out_.classes_[n.table].mixed) {
+    // The commonest kind, and the cheapest.
+    n.op = Tree::Op::kClass;
     n.index = g.type.max - g.type.min;
-    return Tree::Op::kClass;
+  } else if (forward && is_class && g.type.fixed() && g.type.min == 16 && g.type.set == hex_) {
+    n.op = Tree::Op::kHex16;
+  } else if (forward && g.type == address_ && g.back == 0) {
+    // An address of any kind and length; other types (address4) are read by their bytes.
+    n.op = Tree::Op::kAddress;
   }
-  // An address of any kind and length; other types (address4) are read by their bytes.
-  return g.type == address_ && g.back == 0 ? Tree::Op::kAddress : Tree::Op::kField;
+  return n;
 }
 
 // A field that one rule keeps and another only passes over is one edge, so that no byte is read
@@ -287,7 +289,7 @@ int TreeBuilder::right_chain(const Way& w, uint32_t rule) {
                        .text = w[i].text,
                        .type = w[i].type,
                        .capture = w[i].capture,
-                       .next = {next},
+                       .next = next,
                        .rule = rule});
   return next;
 }

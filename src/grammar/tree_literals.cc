@@ -27,8 +27,7 @@ uint64_t window(const std::string& text, uint64_t mask, uint32_t offset, bool fo
 bool TreeBuilder::possible(const std::vector<int>& begin, std::string_view text, bool forward) const {
   CellStates states(cells_, forward);
   for (int c : begin) states.enter(c);
-  for (size_t i = 0; i < text.size() && !states.empty(); ++i)
-    states.step(ByteSet::of(text.substr(forward ? i : text.size() - 1 - i, 1)));
+  for (size_t i = 0; i < text.size() && !states.empty(); ++i) states.step(text[forward ? i : text.size() - 1 - i]);
   return !states.empty();
 }
 
@@ -206,7 +205,7 @@ auto TreeBuilder::families(const std::vector<Run>& slot, bool forward) -> std::v
                                             : cells_.add({.kind = Cell::Kind::kLiteral,
                                                           .text = rest,
                                                           .type = {},
-                                                          .next = {after},
+                                                          .next = after,
                                                           .rule = cells_[after].rule}));
     }
     out.push_back(std::move(family));

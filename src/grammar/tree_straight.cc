@@ -3,6 +3,7 @@
 #include <cstring>
 #include <optional>
 #include <set>
+#include <unordered_map>
 #include <utility>
 
 #include "base/address.h"
@@ -11,49 +12,59 @@
 namespace mailward {
 namespace {
 
-// The way that a message takes through cells, as elements without choices. Places that lead nowhere are
-// remembered: each cell is tried once at each byte.
+// The way that a message takes through cells, without choices. Places that lead nowhere are remembered:
+// each cell is tried once at each byte.
 class WayFinder {
  public:
-  WayFinder(const Cells& cells, std::string_view text) : cells_(cells), text_(text) {}
+  explicit WayFinder(const Cells& cells) : cells_(cells) {}
 
-  std::optional<Pattern> from(int head) {
+  // The literals and fields, one after the other; holds until the next call.
+  std::optional<std::span<const int>> from(int head, std::string_view text) {
+    text_ = text;
     way_.clear();
+    forks_.clear();
+    nowhere_.clear();
     if (!go(head, 0)) return {};
     std::reverse(way_.begin(), way_.end());
-    return std::move(way_);
+    return way_;
   }
 
  private:
   bool go(int c, size_t at) {
     const Cell& x = cells_[c];
     if (x.kind == Cell::Kind::kEnd) return at == text_.size();
-    if (nowhere_.contains({c, at})) return false;
-    bool found = false;
-    if (x.kind == Cell::Kind::kFork) {
-      // As the nodes do it: rather with an optional part than without (whose cell is an older one), what
-      // is closed first, free text last.
-      std::vector<int> ways = cells_.concrete({c});
-      std::reverse(ways.begin(), ways.end());
-      std::stable_partition(ways.begin(), ways.end(), [&](int way) { return cells_[way].kind != Cell::Kind::kFree; });
-      found = std::any_of(ways.begin(), ways.end(), [&](int way) { return go(way, at); });
-    } else if (x.kind == Cell::Kind::kLiteral) {
-      found = text_.substr(at).starts_with(x.text) && go(x.next[0], at + x.text.size());
-      if (found) way_.push_back({Element::Kind::kLiteral, x.text, {}, Capture::kNone, {}});
-    } else {
-      found = field(x, at);
+    if (x.kind == Cell::Kind::kLiteral) {
+      if (!text_.substr(at).starts_with(x.text) || !go(x.next[0], at + x.text.size())) return false;
+      way_.push_back(c);
+      return true;
     }
-    if (!found) nowhere_.insert({c, at});
+    if (nowhere_.has(c, at)) return false;
+    const bool found = x.kind == Cell::Kind::kFork ? fork(c, at) : field(c, x, at);
+    if (!found) nowhere_.insert(c, at);
     return found;
   }
 
-  bool field(const Cell& x, size_t at) {
+  // As the nodes do it: rather with an optional part than without (whose cell is an older one), what is
+  // closed first, free text last.
+  bool fork(int c, size_t at) {
+    const size_t first = forks_.size();
+    cells_.concrete(c, forks_);
+    const size_t end = forks_.size();
+    bool found = false;
+    for (const bool free : {false, true})
+      for (size_t i = end; i-- > first && !found;)
+        found = (cells_[forks_[i]].kind == Cell::Kind::kFree) == free && go(forks_[i], at);
+    forks_.resize(first);
+    return found;
+  }
+
+  bool field(int c, const Cell& x, size_t at) {
     for (size_t length = 0; at + length <= text_.size() && length <= x.type.max; ++length) {
       if (length > 0 && !x.is_nested() && !x.type.set.has(text_[at + length - 1])) return false;
       if (length < x.type.min || (x.type.kind == Type::Kind::kAddress && !parse_address(text_.substr(at, length))))
         continue;
       if (!go(x.next[0], at + length)) continue;
-      way_.push_back({Element::Kind::kField, {}, x.type, x.capture, {}});
+      way_.push_back(c);
       return true;
     }
     return false;
@@ -61,19 +72,24 @@ class WayFinder {
 
   const Cells& cells_;
   std::string_view text_;
-  Pattern way_;  // from its end
-  std::set<std::pair<int, size_t>> nowhere_;
+  std::vector<int> way_;    // from its end
+  std::vector<int> forks_;  // ways of the forks that are being tried
+  CellPlaces nowhere_;
 };
 
-// Literals side by side become one.
-Pattern joined(const Pattern& way) {
-  Pattern out;
+// What makes ways one: the same literals and fields.
+std::string shape_of(const Pattern& way) {
+  std::string out;
+  const auto put = [&](const auto& v) { out.append(reinterpret_cast<const char*>(&v), sizeof v); };
   for (const Element& e : way) {
-    if (e.kind == Element::Kind::kLiteral && e.text.empty()) continue;
-    if (e.kind == Element::Kind::kLiteral && !out.empty() && out.back().kind == Element::Kind::kLiteral)
-      out.back().text += e.text;
-    else
-      out.push_back(e);
+    put(e.text.size());
+    out += e.text;
+    if (!e.text.empty()) continue;
+    put(e.capture);
+    put(e.type.kind);
+    put(e.type.min);
+    put(e.type.max);
+    put(e.type.set);
   }
   return out;
 }
@@ -87,44 +103,89 @@ bool may_stand_too(const std::string& text, const std::string& other, bool other
 
 }  // namespace
 
-// Can a rule of a lower rank explain a line that goes this way? True where that is not easily seen.
-bool TreeBuilder::gives_way(const Pattern& way, const CellStates& begin) const {
-  CellStates states = begin;
-  for (const Element& e : way) {
-    const bool nested = e.type.kind == Type::Kind::kPath || e.type.kind == Type::Kind::kQuoted;
-    if (e.kind == Element::Kind::kLiteral) {
-      for (const char byte : e.text) states.step(ByteSet::of({&byte, 1}));
-    } else {
-      states.repeat(nested ? ByteSet::all() : e.type.set, e.type.min == 0 || nested);
+// The rules of lower ranks, all at once: where they begin, and where they may stand after the first byte.
+class TreeBuilder::Earlier {
+ public:
+  explicit Earlier(const Cells& cells) : cells_(cells), begin_(cells, true), states_(cells, true) {}
+  void enter(int head) { begin_.enter(head); }
+
+  // Can one of them explain a line that goes this way? True where that is not easily seen.
+  bool explain(std::span<const int> way) {
+    if (begin_.empty()) return false;
+    bool first = true;
+    for (const int c : way) {
+      const Cell& x = cells_[c];
+      if (x.kind == Cell::Kind::kLiteral) {
+        for (const char byte : x.text) {
+          if (first)
+            states_.set(after(byte));
+          else
+            states_.step(byte);
+          first = false;
+          if (states_.empty()) return false;
+        }
+      } else {
+        if (first) states_.set(begin_.places());
+        states_.repeat(x.is_nested() ? ByteSet::all() : x.type.set, x.type.min == 0 || x.is_nested());
+        first = false;
+        if (states_.empty()) return false;
+      }
     }
-    if (states.empty()) return false;
+    return first ? begin_.at_end() : states_.at_end();
   }
-  return states.at_end();
+
+ private:
+  const std::vector<uint64_t>& after(char byte) {
+    const auto [it, added] = after_.try_emplace(byte);
+    if (added) {
+      states_.set(begin_.places());
+      states_.step(byte);
+      it->second = states_.places();
+    }
+    return it->second;
+  }
+  const Cells& cells_;
+  CellStates begin_, states_;
+  std::map<char, std::vector<uint64_t>> after_;  // one byte
+};
+
+// Elements of cells; literals side by side become one.
+Pattern TreeBuilder::joined(std::span<const int> way) const {
+  Pattern out;
+  out.reserve(way.size());
+  for (const int c : way) {
+    const Cell& x = cells_[c];
+    const bool literal = x.kind == Cell::Kind::kLiteral;
+    if (literal && !out.empty() && out.back().kind == Element::Kind::kLiteral)
+      out.back().text += x.text;
+    else
+      out.push_back({literal ? Element::Kind::kLiteral : Element::Kind::kField, x.text, x.type, x.capture, {}});
+  }
+  return out;
 }
 
 void TreeBuilder::lay_straight_ways() {
   std::vector<Straight> all;
-  std::map<std::vector<std::pair<std::string, std::tuple<Type, Capture>>>, size_t> known;  // by shape: in `all`
-  std::map<int, CellStates> begins;  // by rank: where the rules of lower ones begin
+  std::unordered_map<std::string, size_t> known;  // by shape: in `all`
+  std::map<int, Earlier> earlier;                 // by rank
   for (const TreePattern& pattern : patterns_) {
-    const auto [begin, added] = begins.try_emplace(pattern.rank, cells_, true);
+    const auto [rules, added] = earlier.try_emplace(pattern.rank, cells_);
     for (uint32_t r = 0; added && r < patterns_.size(); ++r)
-      if (patterns_[r].rank < pattern.rank) begin->second.enter(heads_[r]);
+      if (patterns_[r].rank < pattern.rank) rules->second.enter(heads_[r]);
   }
+  WayFinder finder(cells_);
   for (rule_ = 0; rule_ < patterns_.size(); ++rule_) {
     if (!out_.once_[rule_].empty()) continue;
-    const CellStates& begin = begins.at(patterns_[rule_].rank);
     for (std::string_view sample : patterns_[rule_].samples) {
-      const auto way = WayFinder(cells_, sample).from(heads_[rule_]);
+      const std::optional<std::span<const int>> way = finder.from(heads_[rule_], sample);
       if (!way) continue;
-      std::vector<std::pair<std::string, std::tuple<Type, Capture>>> shape;
-      for (const Element& e : joined(*way)) shape.push_back({e.text, {e.type, e.capture}});
-      const auto [it, added] = known.try_emplace(std::move(shape), all.size());
+      const Pattern plain = joined(*way);
+      const auto [it, added] = known.try_emplace(shape_of(plain), all.size());
       if (!added) {
         if (it->second < all.size()) ++all[it->second].samples;
         continue;
       }
-      auto s = gives_way(*way, begin) ? std::nullopt : straight(*way);
+      auto s = earlier.at(patterns_[rule_].rank).explain(*way) ? std::nullopt : straight(plain);
       if (s)
         all.push_back(std::move(*s));
       else
@@ -139,24 +200,17 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
   Straight s;
   s.rule = rule_;
   bool fixed = true;
-  const auto put = [&](Tree::Op op, uint32_t index) {
-    StraightStep step;
-    step.node.op = op;
-    step.node.index = index;
-    s.steps.push_back(std::move(step));
-  };
   const auto field = [&](const Cell& x, bool forward) {
     const auto back = cells_.give_back(x, x.next[0], forward);
     if (!back) return false;
-    StraightStep step;
-    step.node.op = field_node({x.type, *back, x.capture}, forward, step.node);
-    s.steps.push_back(std::move(step));
+    s.steps.push_back({{}, field_act({x.type, *back, x.capture}, forward)});
     fixed = fixed && x.type.fixed() && *back == 0;
     if (fixed) s.known.append(x.type.min, '\0'), s.fixed.append(x.type.min, ' ');
     return true;
   };
   bool forward = true;
-  int c = cells_.chain(rule_, joined(way),
+  s.steps.reserve(way.size() + 1);
+  int c = cells_.chain(rule_, way,
                        cells_.add({.kind = Cell::Kind::kEnd,
                                    .text = {},
                                    .type = {},
@@ -164,7 +218,7 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
                                    .rule = rule_,
                                    .accept = add_accept({}, false)}));
   for (;;) {
-    const Cell x = cells_[c];
+    const Cell& x = cells_[c];
     switch (x.kind) {
       case Cell::Kind::kLiteral:
         if (x.text.size() > UINT16_MAX) return {};
@@ -175,7 +229,7 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
         if (!field(x, forward)) return {};
         break;
       case Cell::Kind::kFree: {
-        put(Tree::Op::kFree, 0);
+        s.steps.push_back({{}, {.op = Tree::Op::kFree}});
         std::vector<Way> all;
         Way w{{false, {}, x.type, x.capture}};
         ways(x.next[0], w, all);
@@ -184,8 +238,7 @@ auto TreeBuilder::straight(const Pattern& way) -> std::optional<Straight> {
         continue;
       }
       default:
-        put(Tree::Op::kAccept, x.accept);
-        s.steps.back().node.table = rule_;
+        s.steps.push_back({{}, {.op = Tree::Op::kAccept, .table = rule_, .index = x.accept}});
         return s;
     }
     c = x.next[0];
@@ -205,13 +258,15 @@ void TreeBuilder::insert(std::vector<Trie>& level, std::span<const StraightStep>
 // Equal; or one keeps the field that the other passes over, and whoever passes over it keeps no such
 // fact elsewhere (accepting drops what a rule does not keep).
 bool TreeBuilder::same_step(Trie& known, const StraightStep& step, uint32_t kept) {
-  if (known.step == step) return true;
-  StraightStep as = step;
-  as.node.capture = known.step.node.capture;
+  if (known.step.text != step.text) return false;
+  const Capture known_as = known.step.act.capture;
+  Act as = step.act;
+  as.capture = known_as;
+  if (known.step.act != as) return false;
   const auto keeps = [](uint32_t all, Capture c) { return (all >> static_cast<unsigned>(c) & 1) != 0; };
-  if (!(known.step == as)) return false;
-  if (step.node.capture == Capture::kNone) return !keeps(kept, known.step.node.capture);
-  if (known.step.node.capture != Capture::kNone || keeps(known.kept, step.node.capture)) return false;
+  if (step.act.capture == known_as) return true;
+  if (step.act.capture == Capture::kNone) return !keeps(kept, known_as);
+  if (known_as != Capture::kNone || keeps(known.kept, step.act.capture)) return false;
   known.step = step;
   return true;
 }
@@ -277,13 +332,11 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures)
   std::vector<size_t> places;
   for (Trie& t : level) {
     places.push_back(laid_.size());
-    Tree::Node n = t.step.node;
     Trie* last = &t;
     const std::string& text = t.step.text;
-    if (!text.empty() && t.then.size() == 1 && t.then[0].step.text.empty()) {
-      last = &t.then[0];
-      n = last->step.node;
-    }
+    if (!text.empty() && t.then.size() == 1 && t.then[0].step.text.empty()) last = &t.then[0];
+    Tree::Node n;
+    last->step.act.give(n);
     if (!text.empty()) set_literal(n, text, forward);
     laid_.push_back({n, forward, false, n.table, captures & (n.op == Tree::Op::kAccept ? out_.kept_[n.table] : 0)});
     lay(last->then, forward && n.op != Tree::Op::kFree, captures | 1U << static_cast<unsigned>(n.capture));
@@ -305,7 +358,7 @@ void TreeBuilder::lay(std::vector<Trie>& level, bool forward, uint32_t captures)
 
 // After this step nothing follows.
 bool TreeBuilder::ends(const Trie& t) {
-  return t.step.text.empty() ? t.step.node.op == Tree::Op::kAccept
+  return t.step.text.empty() ? t.step.act.op == Tree::Op::kAccept
                              : std::all_of(t.then.begin(), t.then.end(), [](const Trie& next) { return ends(next); });
 }
 
@@ -425,7 +478,9 @@ void TreeBuilder::put_steps_of(const Laid& laid) {
   if (laid.forward)
     add_op(put(kinds.alone));
   else
-    add_op(put(n.op == Tree::Op::kAccept ? Do::kBackAccept : Do::kBackField));
+    add_op(put(n.op == Tree::Op::kAccept  ? Do::kBackAccept
+               : n.op == Tree::Op::kClass ? Do::kBackClass
+                                          : Do::kBackField));
 }
 
 // Where the eight bytes stand that tell the ways apart best.
@@ -438,24 +493,40 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
     std::memcpy(&v, s.known.data() + at, kWidth);
     return v;
   };
+  struct Seen {
+    uint64_t window = 0;
+    uint32_t round = 0, count = 0;
+  };
+  std::vector<Seen> seen(std::bit_ceil(all.size() * 2 + 1));
   size_t best = 0, best_cost = SIZE_MAX;
   for (size_t at = 0; at <= kFarthest; ++at) {
-    std::map<uint64_t, size_t> count;
+    const auto round = static_cast<uint32_t>(at + 1);
+    const auto seen_before = [&](uint64_t w) {
+      size_t i = (w * Tree::kHash >> 32) & (seen.size() - 1);
+      while (seen[i].round == round && seen[i].window != w) i = (i + 1) & (seen.size() - 1);
+      if (seen[i].round != round) seen[i] = {w, round, 0};
+      return seen[i].count++;
+    };
     size_t cost = 0;
     for (const Straight& s : all) {
       const auto w = window(s, at);
-      cost += w ? count[*w]++ : all.size();
+      cost += w ? seen_before(*w) : all.size();
     }
     if (cost < best_cost) best = at, best_cost = cost;
   }
   // Two windows share a place only where the table would become too large.
-  std::set<uint64_t> windows;
+  std::vector<uint64_t> windows;
   for (const Straight& s : all)
-    if (const auto w = window(s, best)) windows.insert(*w);
+    if (const auto w = window(s, best)) windows.push_back(*w);
+  std::sort(windows.begin(), windows.end());
+  windows.erase(std::unique(windows.begin(), windows.end()), windows.end());
   const auto apart = [&](uint32_t shift) {
-    std::set<uint64_t> taken;
-    for (const uint64_t w : windows)
-      if (!taken.insert(w * Tree::kHash >> shift).second) return false;
+    std::vector<bool> taken(size_t{1} << (64 - shift));
+    for (const uint64_t w : windows) {
+      const size_t at = w * Tree::kHash >> shift;
+      if (taken[at]) return false;
+      taken[at] = true;
+    }
     return true;
   };
   uint32_t bits = 1;
@@ -483,7 +554,7 @@ void TreeBuilder::choose_window(const std::vector<Straight>& all) {
 }
 
 // Windows where no pattern that is asked for can go on.
-void TreeBuilder::mark_passed(const std::set<uint64_t>& windows) {
+void TreeBuilder::mark_passed(std::span<const uint64_t> windows) {
   Tree::Straights& out = out_.straights_;
   out.passed.assign(out.slots.size(), 0);
   out.passed[0] = 1;  // 0 belongs to the first slot, 1 to another one
@@ -491,12 +562,12 @@ void TreeBuilder::mark_passed(const std::set<uint64_t>& windows) {
   CellStates before(cells_, true);
   for (size_t rule = 0; rule < patterns_.size(); ++rule)
     if (patterns_[rule].asked) before.enter(heads_[rule]);
-  for (uint32_t i = 0; i < out.offset; ++i) before.step(ByteSet::all());
+  for (uint32_t i = 0; i < out.offset; ++i) before.step();
   for (const uint64_t window : windows) {
     CellStates states = before;
     char bytes[Tree::kWindow];
     std::memcpy(bytes, &window, Tree::kWindow);
-    for (const char byte : bytes) states.step(ByteSet::of({&byte, 1}));
+    for (const char byte : bytes) states.step(byte);
     if (states.empty()) out.passed[window * Tree::kHash >> out.shift] = window;
   }
 }

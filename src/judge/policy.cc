@@ -16,6 +16,7 @@
 
 #include "base/data_dir.h"
 #include "base/nearest.h"
+#include "base/read_up_to.h"
 #include "base/text.h"
 
 namespace mailward {
@@ -254,10 +255,8 @@ std::string at(const std::string& path, toml::source_position where, std::string
 
 Result<std::string> read_file(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
-  std::string text(kMostBytes + 1, '\0');
-  if (in) in.read(text.data(), static_cast<std::streamsize>(text.size()));
+  std::string text = read_up_to(in, kMostBytes + 1);
   if (!in && !in.eof()) return fail(fmt::format("{}: the policy file can't be read", path));
-  text.resize(static_cast<size_t>(in.gcount()));
   if (text.size() > kMostBytes) return fail(fmt::format("{}: longer than {} bytes", path, kMostBytes));
   return text;
 }

@@ -58,8 +58,12 @@ class Looker {
       if (const auto stamp = first_stamp(part.form, text_at(source, at, kSample))) add(*stamp);
     }
     const uint64_t tail = small ? 0 : source.size() - kFirst;
-    std::string text(text_at(source, tail, source.size() - tail));
-    if (!text.empty() && text.back() != '\n') text += '\n';
+    std::string_view text = text_at(source, tail, source.size() - tail);
+    if (!text.empty() && text.back() != '\n') {
+      const auto end = static_cast<size_t>(text.data() + text.size() - buffer_.data());
+      buffer_[end] = '\n';
+      text = {text.data(), text.size() + 1};
+    }
     row(part.form, text, kSpacing);
   }
 
@@ -121,9 +125,9 @@ class Looker {
     if (last) add(*last);
   }
 
-  // Whole lines from `at` on.
+  // Whole lines from `at` on, in buffer_, which has room for one more byte.
   std::string_view text_at(const LogSource& source, uint64_t at, size_t most) {
-    buffer_.resize(most);
+    buffer_.resize(most + 1);
     const uint64_t from = at > 0 ? at - 1 : 0;
     const ssize_t got = ::pread(source.fd(), buffer_.data(), most, static_cast<off_t>(from));
     std::string_view text(buffer_.data(), got > 0 ? static_cast<size_t>(got) : 0);

@@ -10,6 +10,7 @@
 #include <iterator>
 #include <optional>
 
+#include "base/read_up_to.h"
 #include "log/zone_rule.h"
 
 namespace mailward {
@@ -78,10 +79,7 @@ void skip_block(TzifReader& in, const TzifHeader& h, size_t width) {
 std::optional<std::string> read_whole(const std::string& path) {
   std::ifstream in(path, std::ios::binary);
   if (!in) return std::nullopt;
-  std::string bytes(kMaxFile, '\0');
-  in.read(bytes.data(), static_cast<std::streamsize>(bytes.size()));
-  bytes.resize(static_cast<size_t>(in.gcount()));
-  return bytes;
+  return read_up_to(in, kMaxFile);
 }
 
 // "+01:00", "-0330", "+02"
