@@ -15,6 +15,7 @@
 #include <immintrin.h>
 #define MAILWARD_HAS_WIDE 1
 #define MAILWARD_WIDE __attribute__((target("avx2,bmi,bmi2,popcnt")))
+#define MAILWARD_WIDER __attribute__((target("avx512bw,bmi,bmi2,popcnt")))  // where has_wider()
 #endif
 
 namespace mailward {
@@ -26,6 +27,15 @@ inline bool has_wide() {
   __builtin_cpu_init();
   return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi") && __builtin_cpu_supports("bmi2") &&
          __builtin_cpu_supports("popcnt");
+#else
+  return false;
+#endif
+}
+
+// And 64 bytes at a time, compared into a mask?
+inline bool has_wider() {
+#if defined(MAILWARD_HAS_WIDE)
+  return has_wide() && __builtin_cpu_supports("avx512bw");
 #else
   return false;
 #endif

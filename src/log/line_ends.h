@@ -5,6 +5,7 @@
 
 #include <cstddef>
 #include <cstdint>
+#include <vector>
 
 namespace mailward {
 
@@ -20,8 +21,12 @@ class LineEnds {
   const uint16_t* begin() const { return at_; }
   const uint16_t* end() const { return at_ + count_; }
 
- private:
+  // Writes the offsets, and one more place, to `out`; how many.
   using Find = size_t(const char* p, size_t length, uint16_t* out);
+  // Every way that this processor can go, the one that is taken first; for tests.
+  static std::vector<Find*> ways();
+
+ private:
   static Find* const kFind;
   size_t count_ = 0;
   uint16_t at_[kStretch + 2];

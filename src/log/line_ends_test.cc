@@ -24,6 +24,11 @@ TEST(LineEnds, AreWhereLineFeedsStand) {
     text.append(LineEnds::kPadding, '\n');  // what stands behind is not looked for
     ends->find(text.data(), length);
     ASSERT_EQ(std::vector<size_t>(ends->begin(), ends->end()), expected) << length;
+    for (LineEnds::Find* const find : LineEnds::ways()) {
+      std::vector<uint16_t> found(LineEnds::kStretch + 2);
+      found.resize(find(text.data(), length, found.data()));
+      ASSERT_EQ(std::vector<size_t>(found.begin(), found.end()), expected) << length;
+    }
   }
 }
 

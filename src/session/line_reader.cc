@@ -78,18 +78,7 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
     if (line.rules && !is_heeded(line.rules)) line.rules = &ProgramRules::unheeded();
     if (r.note) *r.note = {line.rules, kNoted | line.where.host};
   }
-  if (narrowed_) *list_end_ = &line;
-  if (!line.rules) {
-    list_end_ += narrowed_;
-    return true;
-  }
-  if (line.rules->cut && continues(r, line.where.host, *line.rules)) return false;
-  line.start = line.rules->start(r.message.data());
-  if (narrowed_) {
-    const bool passed = line.rules->passes(r.message.data(), r.message.data() + r.message.size());
-    list_end_ += !passed;
-  }
-  return true;
+  return !line.rules || !line.rules->cut || !continues(r, line.where.host, *line.rules);
 }
 
 MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
@@ -139,16 +128,42 @@ const char* LineReader::lines(const char* begin, const char* end, HeaderReader& 
 
 auto LineReader::explain_together(Line* end, Batch& out) -> Line* {
   Line* const first = together_.data();
-  if (!narrowed_) {
-    for (Line* l = first; l != end; ++l) explain(*l, out);
-  } else {
-    for (Line** l = list_.data(); l != list_end_; ++l) explain(**l, out);
-    figures_.unheeded += static_cast<size_t>((end - first) - (list_end_ - list_.data()));
-    if (is_passed(end - 1)) forget_previous();
-    list_end_ = list_.data();
-  }
+  if (narrowed_)
+    explain_heeded(end, out);
+  else
+    explain_all(end, out);
   keep_previous();
   return first;
+}
+
+// Where its rules begin with a line is looked up for all lines before the first is explained (not when its header
+// is read: the place of the message would be waited for).
+void LineReader::explain_all(Line* end, Batch& out) {
+  for (Line* l = together_.data(); l != end; ++l)
+    if (l->rules) [[likely]]
+      l->start = l->rules->start(l->record.message.data());
+  for (Line* l = together_.data(); l != end; ++l) explain(*l, out);
+}
+
+void LineReader::explain_heeded(Line* end, Batch& out) {
+  Line** listed = list_.data();
+  for (Line* l = together_.data(); l != end; ++l) {
+    *listed = l;
+    bool passed = false;
+    if (l->rules) [[likely]] {
+      const std::string_view message = l->record.message;
+      l->start = l->rules->start(message.data());
+      passed = l->rules->passes(message.data(), message.data() + message.size());
+    }
+    listed += !passed;  // no branch: which line comes next can't be guessed
+  }
+  list_end_ = listed;
+  // The next line is known before this one is explained: after a wrong guess there, it is not waited for.
+  Line* next = list_[0];
+  for (Line** l = list_.data(); l != list_end_; ++l) explain(*std::exchange(next, l[1]), out);
+  const auto lines = end - together_.data(), explained = list_end_ - list_.data();
+  figures_.unheeded += static_cast<size_t>(lines - explained);
+  if (lines > 0 && (explained == 0 || list_end_[-1] != end - 1)) forget_previous();
 }
 
 void LineReader::line(const char* begin, const char* end, HeaderReader& header, Batch& out) {

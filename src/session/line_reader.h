@@ -111,6 +111,8 @@ class LineReader {
   bool find_rules(Line& line);
   void explain(Line& line, Batch& out);
   Line* explain_together(Line* end, Batch& out);
+  void explain_all(Line* end, Batch& out);
+  void explain_heeded(Line* end, Batch& out);
   void seen(Instant t) {
     if (t == seen_ || !has_time(t)) return;
     seen_ = t;
@@ -140,8 +142,8 @@ class LineReader {
   LineFigures figures_;
   Instant seen_ = kNoInstant;  // figures_ know of it
   std::array<Line, kTogether> together_;
-  const bool narrowed_;                    // the grammar is
-  std::array<Line*, kTogether + 1> list_;  // only then: those of together_ that are to be explained, and room
+  const bool narrowed_;                      // the grammar is
+  std::array<Line*, kTogether + 1> list_{};  // only then: those of together_ that are to be explained, and room
   Line** list_end_ = list_.data();
   Match match_;
   LineEnds line_ends_;

@@ -244,6 +244,8 @@ void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning&
           if (mine <= s->told) continue;
           weight = static_cast<uint32_t>(mine - s->told);
           s->told = mine;
+        } else if (meaning.session == SessionAct::kEnd && !owes(*s)) {
+          continue;  // the session ends with all told
         }
       }
     }
@@ -280,6 +282,9 @@ void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning&
       wait(*s, event);
   }
 }
+
+// Were more attempts announced than told?
+bool Tracker::owes(const Session& s) { return *std::max_element(s.attempts.begin(), s.attempts.end()) > s.told; }
 
 // Who got in was not refused by what a module on the way announced (pam_unix before pam_sss).
 void Tracker::let_in(Session& s) { s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end())); }
@@ -351,10 +356,9 @@ Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Bat
 
 void Tracker::close(Session* s, Batch& out) {
   if (s->hint != kNothing) {
-    const uint16_t announced = *std::max_element(s->attempts.begin(), s->attempts.end());
     Event& event = kept_[s->hint].event;
-    if (announced > s->told && !event.address.empty()) {
-      event.count = static_cast<uint32_t>(announced - s->told);
+    if (owes(*s) && !event.address.empty()) {
+      event.count = static_cast<uint32_t>(*std::max_element(s->attempts.begin(), s->attempts.end()) - s->told);
       emit(event, out);
     }
     drop(s->hint);
