@@ -45,7 +45,8 @@ extern "C" int LLVMFuzzerTestOneInput(const uint8_t* data, size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   static const Zone zone = Zone::load("CET-1CEST,M3.5.0,M10.5.0/3").value_or(Zone());
   const Form found = detect_form(text, "current");
-  for (const Form form : {found, Form::kSyslog, Form::kExim, Form::kDovecot, Form::kTai64n}) {
+  for (const Form form :
+       {found, Form::kSyslog, Form::kExim, Form::kDovecot, Form::kTai64n, Form::kUptime, Form::kTagged}) {
     if (!is_line_form(form)) continue;
     HeaderReader used(form, TimeFold(zone, 2026), "/var/log/smtpd/current");
     size_t at = 0;

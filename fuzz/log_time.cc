@@ -22,7 +22,8 @@ const Zone& zone_of(uint8_t choice) {
 
 // A stamp that is read has fields in range and lies within the text.
 void read_as_stamp(std::string_view text) {
-  for (const auto parse : {parse_traditional_stamp, parse_iso_stamp, parse_unix_stamp, parse_tai64_stamp}) {
+  for (const auto parse :
+       {parse_traditional_stamp, parse_iso_stamp, parse_unix_stamp, parse_full_stamp, parse_tai64_stamp}) {
     Stamp s;
     const size_t n = parse(text, s);
     if (n == 0) continue;

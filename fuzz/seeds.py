@@ -36,6 +36,10 @@ def lines():
     for _, content in logs():
         for line in content[:: max(1, len(content) // 40)]:
             yield line[:1000].rstrip(b"\n")
+        for line in content[:2]:  # forms that no log of the corpora has
+            if len(line) > 17 and line[15:16] == b" ":
+                for stamp in b"Sat 2026-11-21 12:31:54 CET ", b"[13530.929669 <    0.000032 >] ", b"\xef\xbb\xbf", b"":
+                    yield stamp + line[16:1000].rstrip(b"\n")
     for path in sorted((ROOT / "tests/injection").glob("*.jsonl")):
         for row in path.read_text(encoding="utf-8").splitlines():
             if row.strip():
@@ -49,6 +53,7 @@ def pieces():
             piece = b"".join(content[start: start + 30])[:16000]
             yield piece
         if not name.startswith("journal"):
+            yield b"".join(b"2026-03-02T10:00:00.123456789Z stdout F " + line for line in content[:30])[:16000]
             yield gzip.compress(piece, mtime=0)
             yield bz2.compress(piece)
             yield lzma.compress(piece)

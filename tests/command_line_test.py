@@ -257,6 +257,101 @@ class Usage(program.Case):
         self.assertEqual(program.run("scan", "-", data=bare).code, 0)
 
 
+RULES = """daemon = "mydaemon-with-a-name-of-its-own"
+versions = "1.0 to 99.0, and every one between them"
+about = "a text that is longer than what is left of a terminal's eighty columns, to the last word"
+[[program]]
+name = "myprogram"
+[[rule]]
+name = "failed"
+line = 'login from {address} failed: {reason:free}'
+event = "auth_failed"
+"""
+
+
+class Rules(program.Case):
+    def rules(self, text):
+        os.makedirs(self.path("rules"), exist_ok=True)
+        self.path("rules/site.toml", text.encode())
+        return self.path("rules")
+
+    def test_list_is_not_cut_in_a_pipe(self):
+        folder = self.rules(RULES)
+        text = program.run("rules", "list", "--rules", folder).text
+        for word in "mydaemon-with-a-name-of-its-own", "every one between them", "to the last word\n":
+            self.assertIn(word, text)
+        _, shown, _ = on_terminal(["rules", "list", "--rules", folder], 80, {"LC_ALL": "C.UTF-8"}, b"")
+        self.assertLessEqual(max(map(columns_of, shown.splitlines())), 80)
+        self.assertNotIn("to the last word", shown)
+
+    def test_a_rule_without_a_sample_is_told(self):
+        folder = self.rules(RULES)
+        done = program.run("rules", "test", folder)
+        self.assertIn("site.toml:6: rule `failed` has no sample", done.text)
+        self.assertEqual(done.code, 0)
+        self.assertEqual(program.run("rules", "test", "-q", folder).out, b"")
+        self.assertNotIn("has no sample", program.run("rules", "test").text)
+
+    def test_a_mistyped_word_is_told_with_the_nearest(self):
+        for right, typed, said in (
+                ("reason:free", "reasn:free", "`reasn` is no fact; the nearest is `reason`"),
+                ("reason:free", "reason:fre", "no type is called `fre`; the nearest is `free`"),
+                ('"auth_failed"', '"auth_faild"', "`auth_faild` is no kind of event; the nearest is `auth_failed`"),
+                ('event = ', 'program = "myprogam"\nevent = ', "is called `myprogam`; the nearest is `myprogram`"),
+                ('event = ', 'vis = ["usr"]\nevent = ', "keeps no `usr`; the nearest fact is `user`"),
+                ('event = ', 'set = { mecanism = "PLAIN" }\nevent = ', "`mecanism` is no fact; the nearest is `mechanism`"),
+                ('event = ', 'set = { port = "1" }\nevent = ', "`port` can't be set"),
+                ('event = ', 'evnt = ', "unknown key `evnt`; the nearest known one is `event`")):
+            with self.subTest(typed):
+                done = program.run("rules", "check", self.rules(RULES.replace(right, typed)))
+                self.assertEqual(done.code, 1)
+                self.assertIn(said, done.err.decode())
+
+
+class Names(program.Case):
+    """What somebody called a file is escaped wherever it is told."""
+
+    def test_a_line_feed_in_a_name(self):
+        there, missing = self.path("a\nb\x1b[31m.log", log()), self.path("no\nsuch")
+        toml = self.path("x\ny.toml", b"[[polcy]]\n")
+        for arguments in (["scan", "--format", "table", there], ["scan", "-v", there], ["scan", missing], ["events", "-v", there],
+                          ["scan", "--policy", toml, there], ["scan", "--policy", missing, there], ["scan", "--rules", missing, there],
+                          ["scan", "--config", missing, there], ["scan", "--config", toml, there], ["scan", "--ignore", missing, there],
+                          ["explain", "203.0.113.1", there], ["rules", "check", toml], ["rules", "list", "no\nsuch"],
+                          ["scan", "--since", "24h", self.path("a\nbare", b"text\n")], ["scan", "--color", "a\nb", there], ["a\nb"]):
+            with self.subTest(arguments):
+                done = program.run(*arguments)
+                for line in (done.out + done.err).split(b"\n"):
+                    self.assertFalse(line.startswith((b"b\\x1b", b"b.log", b"such", b"y.toml", b"bare", b"b'", b"b:")), line)
+                self.assertNotIn(b"\x1b", done.out + done.err)
+                for line in done.err.splitlines():
+                    self.assertTrue(line.startswith(b"mailward: "), line)
+
+    def test_the_address_of_nobody(self):
+        """`::` is an address; no client has it, and the program itself means nobody by it."""
+        named = b"Mar  2 10:00:00 mail sshd[9]: Failed password for root from :: port 1 ssh2\n"
+        done = program.run("explain", "::", *COMMON, "-", data=named)
+        self.assertEqual(done.code, 0)
+        self.assertIn(b":: is nobody's address", done.err)
+        self.assertNotIn(b"::", program.scan(*COMMON, "--ignore", "::", "--format", "counts", "-", data=named + log()).out)
+
+
+class Completion(program.Case):
+    def completed(self, *words):
+        script = f"""source {program.ROOT}/packaging/completions/mailward.bash
+            COMP_WORDS=("$@") COMP_CWORD=$(($# - 1)) COMP_LINE="$*" COMP_POINT=${{#COMP_LINE}}
+            _mailward 2> /dev/null; printf '%s\\n' "${{COMPREPLY[@]}}" """
+        return subprocess.run(["bash", "-c", script, "bash", program.BINARY, *words], capture_output=True, text=True, check=False,
+                              cwd=self.folder.name).stdout.split()
+
+    def test_bash(self):
+        self.assertEqual(self.completed("rules", "li"), ["list"])
+        self.assertEqual(self.completed("rules", "list", "p"), ["perdition", "postfix"])
+        self.assertEqual(self.completed("-v", "rules", "--rules", "x", "test", "pos"), ["postfix"])
+        self.assertEqual(self.completed("rules", "list", "nobody"), [])
+        self.assertIn("postfix", self.completed("rules", "list", ""))
+
+
 class Configuration(program.Case):
     def scan(self, text, *more):
         return program.run("scan", "--config", self.path("mailward.toml", text.encode()), *more, data=log())

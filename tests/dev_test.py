@@ -86,6 +86,15 @@ class Dev(program.Case):
         self.assertEqual(done.returncode, 1)
         self.assertIn("docs/dependencies.md", done.stderr)
 
+    def test_a_clone_that_cannot_be_written_to(self):
+        for name in "run", "test", "build":
+            self.path("house/build", b"a file, which not even root can make files in")
+            done, calls = self.dev(name)
+            said = (done.stdout + done.stderr).splitlines()
+            self.assertEqual((done.returncode, len(said), calls), (1, 1, []), said)
+            self.assertIn("can't be written to", said[0])
+            self.assertTrue(said[0].endswith(f"~/mailward/dev {name}"), said)
+
     def test_help_and_usage(self):
         done, _ = self.dev("help")
         self.assertEqual(done.returncode, 0)

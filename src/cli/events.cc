@@ -42,9 +42,11 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options, boo
       std::_Exit(finish_output(out, messages, kDone));  // nobody takes the rest
   });
   const int status = finish_output(out, messages, status_of(figures, inputs->logs));
-  const std::string why =
-      why_nothing(input_report(figures, inputs->logs), settings->since, settings->until, local_time(settings->zone));
-  if (!why.empty() && !unknown) messages.note(why);
+  const InputReport input = input_report(figures, inputs->logs);
+  if (unknown) return status;
+  for (const std::string& why :
+       {why_not_understood(input), why_nothing(input, settings->since, settings->until, local_time(settings->zone))})
+    if (!why.empty()) messages.note(why);
   return status;
 }
 

@@ -61,6 +61,8 @@ Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options
   if (!inputs) return std::unexpected(inputs.error());
   const ExplanationText text = text_options(globals, *settings, *inputs);
   Explainer explainer = make_explainer(*settings, *address);
+  if (address->empty())
+    messages.note(":: is nobody's address: what follows are the events whose lines name no address");
 
   ReadOptions reading = read_options(*settings);
   reading.wanted = Explainer::needed_kinds();

@@ -2,22 +2,14 @@
 
 #include <unistd.h>
 
-#include <algorithm>
-
 #include "base/text.h"
 
 namespace mailward {
 
 void Messages::say(std::string_view sentence) const {
-  // Line ends in our own messages stay; everything else that isn't plain text is spelled out.
-  std::string text = "mailward: ";
-  while (!sentence.empty()) {
-    const size_t end = std::min(sentence.find('\n'), sentence.size());
-    constexpr size_t kLongest = 4000;
-    text += for_terminal(sentence.substr(0, end), kLongest);
-    text += '\n';
-    sentence.remove_prefix(std::min(end + 1, sentence.size()));
-  }
+  // A sentence is one line: what isn't plain text in it is spelled out, line ends in the names of files too.
+  constexpr size_t kLongest = 4000;
+  const std::string text = "mailward: " + for_terminal(sentence, kLongest) + '\n';
   // Standard error may be closed or full; there is nobody left to tell.
   [[maybe_unused]] const ssize_t ignored = ::write(descriptor_, text.data(), text.size());
 }

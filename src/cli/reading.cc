@@ -22,7 +22,7 @@ Outcome<void> refuse_span_without_times(const Settings& settings, const OpenedLo
   if (!has_time(settings.since) && !has_time(settings.until)) return {};
   for (const LogSet& set : logs.sets) {
     for (const LogPart& part : set.parts) {
-      if (part.form != Form::kBare) continue;
+      if (!is_without_time(part.form)) continue;
       return wrong_usage(fmt::format(
           "{}: its lines have no time, so --since and --until can't be applied; leave them out", part.name));
     }
@@ -127,6 +127,9 @@ InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs) {
   input.lost = figures.lost;
   input.overlong = figures.overlong;
   input.unheeded = figures.unheeded;
+  input.no_header = figures.no_header;
+  input.continued = figures.continued;
+  input.untrusted = figures.untrusted;
   input.first = figures.first;
   input.last = figures.last;
   return input;

@@ -116,9 +116,10 @@ Outcome<int> list(const GlobalOptions& globals, const RulesOptions& options) {
   for (const std::string& sentence : rules.trouble) messages.error(sentence);
   for (const std::string& daemon : options.which)
     if (!has_daemon(rules.files, daemon)) return std::unexpected(unknown_daemon(daemon, rules.files));
-  const Screen screen = screen_of(surroundings_of(STDOUT_FILENO), globals.color_choice());
+  const Surroundings around = surroundings_of(STDOUT_FILENO);
+  const Screen screen = screen_of(around, globals.color_choice());
   Output out(STDOUT_FILENO);
-  if (options.which.empty()) write_daemons(rules.files, screen, out);
+  if (options.which.empty()) write_daemons(rules.files, screen, around.is_terminal, out);
   for (const std::string& daemon : options.which)
     for (const RuleFile& file : rules.files)
       if (file.daemon == daemon) write_daemon(file, screen, out);

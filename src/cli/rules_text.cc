@@ -63,24 +63,27 @@ void write_finding(const std::string& files, const ProgramCheck& program, const 
 
 }  // namespace
 
-void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Output& out) {
+void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, bool cut, Output& out) {
+  const size_t longest_name = cut ? 20 : kAnyLength, longest_versions = cut ? 30 : kAnyLength;
   size_t name_width = 6, versions_width = 8;
   for (const RuleFile& file : files) {
-    name_width = std::max(name_width, width_of(for_screen(file.daemon, 20, screen.charset)));
-    versions_width = std::max(versions_width, width_of(for_screen(file.versions, 30, screen.charset)));
+    name_width = std::max(name_width, width_of(for_screen(file.daemon, longest_name, screen.charset)));
+    versions_width = std::max(versions_width, width_of(for_screen(file.versions, longest_versions, screen.charset)));
   }
   // On a narrow screen the versions give way.
-  const bool versions_too = name_width + versions_width + 30 <= screen.width;
+  const bool versions_too = !cut || name_width + versions_width + 30 <= screen.width;
   const auto row = [&](const std::string& daemon, const std::string& versions, const std::string& lines,
                        const std::string& about) {
     const std::string middle = versions_too ? padded(versions, versions_width) + "  " : "";
     const std::string left = padded(daemon, name_width) + "  " + middle + lines + "  ";
-    return left + for_screen(about, screen.width - std::min(screen.width, width_of(left)), screen.charset);
+    const size_t room = cut ? screen.width - std::min(screen.width, width_of(left)) : kAnyLength;
+    return left + for_screen(about, room, screen.charset);
   };
   out.text() += styled(row("DAEMON", "VERSIONS", "RULES", "ABOUT"), Style::kBold, screen) + '\n';
   size_t lines = 0;
   for (const RuleFile& file : files) {
-    out.text() += row(for_screen(file.daemon, 20, screen.charset), for_screen(file.versions, 30, screen.charset),
+    out.text() += row(for_screen(file.daemon, longest_name, screen.charset),
+                      for_screen(file.versions, longest_versions, screen.charset),
                       fmt::format("{:5}", file.rules.size()), file.about);
     out.text() += '\n';
     lines += file.rules.size();
@@ -122,6 +125,10 @@ void write_samples(const SampleReport& report, const Screen& screen, bool quiet,
     out.pass_on();
   }
   if (quiet) return;
+  for (const std::string& rule : report.without_sample) {
+    out.text() += styled(for_screen(rule, kAnyLength, screen.charset), Style::kCaution, screen) + '\n';
+    out.pass_on();
+  }
   size_t width = 6;
   for (const auto& daemon : report.daemons)
     width = std::max(width, width_of(for_screen(daemon.name, 20, screen.charset)));

@@ -13,8 +13,8 @@
 
 namespace mailward {
 
-// One line a daemon: name, versions, number of lines known.
-void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, Output& out);
+// One line a daemon: name, versions, number of lines known. `cut`: to the screen's width.
+void write_daemons(const std::vector<RuleFile>& files, const Screen& screen, bool cut, Output& out);
 
 // One daemon with every line that is known of it, and what each tells.
 void write_daemon(const RuleFile& file, const Screen& screen, Output& out);
@@ -23,7 +23,8 @@ void write_daemon(const RuleFile& file, const Screen& screen, Output& out);
 // bytes that either reading takes for the address (a) and for the session's key (k).
 void write_check(const CheckReport& report, const Grammar& grammar, const Screen& screen, Output& out);
 
-// What the samples showed: failures, then how much of the grammar they cover. Quiet: failures only.
+// What the samples showed: failures, rules without a sample, then how much of the grammar they cover. Quiet: failures
+// only.
 void write_samples(const SampleReport& report, const Screen& screen, bool quiet, Output& out);
 
 }  // namespace mailward

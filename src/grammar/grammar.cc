@@ -11,6 +11,7 @@
 #include <set>
 #include <utility>
 
+#include "base/text.h"
 #include "grammar/prove.h"
 #include "grammar/short_rules.h"
 
@@ -62,7 +63,7 @@ std::optional<Fact> fact_of(Capture c) {
 [[noreturn]] void end_with(const Error& error) {
   static std::mutex only_one;
   only_one.lock();
-  fmt::print(stderr, "mailward: {}\n", error.message);
+  fmt::print(stderr, "mailward: {}\n", for_terminal(error.message, 4000));
   std::fflush(stderr);
   std::_Exit(1);
 }

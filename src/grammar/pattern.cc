@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/nearest.h"
+
 namespace mailward {
 namespace {
 
@@ -190,7 +192,7 @@ class Parser {
     const auto called = name();
     if (!called.empty()) {
       const auto capture = parse_capture(called);
-      if (!capture) return error(fmt::format("`{}` is no fact", called));
+      if (!capture) return error(fmt::format("`{}` is no fact; the nearest is `{}`", called, nearest_capture(called)));
       e.capture = *capture;
     }
     std::string_view type_name = default_type(e.capture);
@@ -200,7 +202,12 @@ class Parser {
     }
     if (type_name.empty()) return error("a field wants a type: `{name:type}`");
     const auto found = scope_.types.find(type_name);
-    if (found == scope_.types.end()) return error(fmt::format("no type is called `{}`", type_name));
+    if (found == scope_.types.end()) {
+      std::vector<std::string_view> names;
+      for (const auto& [name, type] : scope_.types) names.push_back(name);
+      return error(
+          fmt::format("no type is called `{}`; the nearest is `{}`", type_name, nearest_name(type_name, names)));
+    }
     e.type = found->second.type;
     if (auto ok = length(e.type); !ok) return ok;
     if ((e.type.kind == Type::Kind::kAddress) != (e.capture == Capture::kAddress))
@@ -251,6 +258,8 @@ std::optional<Capture> parse_capture(std::string_view name) {
     if (kCaptureNames[i] == name) return static_cast<Capture>(i);
   return {};
 }
+
+std::string_view nearest_capture(std::string_view name) { return nearest_name(name, kCaptureNames); }
 
 std::map<std::string, NamedType, std::less<>> builtin_types() {
   const ByteSet digits = ByteSet::range('0', '9');

@@ -11,25 +11,12 @@
 #include "base/read_up_to.h"
 #include "grammar/short_rules.h"
 
+#include "base/nearest.h"
+
 namespace mailward {
 namespace {
 
 constexpr size_t kMaxFile = 8 << 20;
-
-size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<size_t> row(b.size() + 1);
-  for (size_t j = 0; j <= b.size(); ++j) row[j] = j;
-  for (size_t i = 1; i <= a.size(); ++i) {
-    size_t corner = row[0];
-    row[0] = i;
-    for (size_t j = 1; j <= b.size(); ++j) {
-      const size_t up = row[j];
-      row[j] = std::min({row[j] + 1, row[j - 1] + 1, corner + (a[i - 1] != b[j - 1])});
-      corner = up;
-    }
-  }
-  return row[b.size()];
-}
 
 // What is wrong in a file, with its place. Thrown inside this file only; parse_rule_file catches it.
 struct Wrong {
@@ -87,11 +74,8 @@ class Reader {
   static void known(const toml::table& t, std::initializer_list<std::string_view> keys) {
     for (auto&& [key, value] : t) {
       if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
-      const auto nearest = *std::min_element(keys.begin(), keys.end(), [k = key.str()](auto a, auto b) {
-        return edit_distance(a, k) < edit_distance(b, k);
-      });
-      throw Wrong{key.source().begin,
-                  fmt::format("unknown key `{}`; the nearest known one is `{}`", key.str(), nearest)};
+      throw Wrong{key.source().begin, fmt::format("unknown key `{}`; the nearest known one is `{}`", key.str(),
+                                                  nearest_name(key.str(), {keys.begin(), keys.size()}))};
     }
   }
 
@@ -212,7 +196,9 @@ class Reader {
     r.twice = flag(t, "twice");
     for (const std::string& name : texts(t, "vis")) {
       const auto c = parse_capture(name);
-      if (!c || !captures(r.pattern, *c)) wrong(*t.get("vis"), fmt::format("rule `{}` keeps no `{}`", r.name, name));
+      if (!c || !captures(r.pattern, *c))
+        wrong(*t.get("vis"), fmt::format("rule `{}` keeps no `{}`{}", r.name, name,
+                                         c ? "" : fmt::format("; the nearest fact is `{}`", nearest_capture(name))));
       r.vis.push_back(*c);
     }
     if (const auto* set = table(t, "set"))
@@ -220,7 +206,9 @@ class Reader {
         const auto c = parse_capture(key.str());
         if (!c || *c == Capture::kAddress || *c == Capture::kSession || *c == Capture::kQueue || *c == Capture::kPort ||
             *c == Capture::kCount)
-          wrong(value, fmt::format("`{}` can't be set", key.str()));
+          wrong(value, fmt::format("`{}` {}", key.str(),
+                                   c ? "can't be set"
+                                     : fmt::format("is no fact; the nearest is `{}`", nearest_capture(key.str()))));
         r.constants[std::string(key.str())] = as_text(value);
       }
     for (const toml::table* s : tables(t, "sample")) {
@@ -235,9 +223,22 @@ class Reader {
     r.programs = texts(t, "program");
     for (const auto& name : r.programs)
       if (std::none_of(out_.programs.begin(), out_.programs.end(), [&](const Program& p) { return p.name == name; }))
-        wrong(*t.get("program"), fmt::format("no [[program]] of this file is called `{}`", name));
+        wrong(*t.get("program"),
+              fmt::format("no [[program]] of this file is called `{}`{}", name, nearest_program(name)));
     if (r.programs.empty())
       for (const Program& p : out_.programs) r.programs.push_back(p.name);
+  }
+
+  std::string nearest_program(const std::string& name) const {
+    std::vector<std::string_view> names;
+    for (const Program& p : out_.programs) names.push_back(p.name);
+    return names.empty() ? "" : fmt::format("; the nearest is `{}`", nearest_name(name, names));
+  }
+
+  static std::string_view nearest_kind(std::string_view name) {
+    std::vector<std::string_view> names;
+    for (size_t i = 1; i < kEventKinds; ++i) names.push_back(kEventKindInfo[i].name);
+    return nearest_name(name, names);
   }
 
   static bool captures(const Pattern& p, Capture c) {
@@ -253,7 +254,8 @@ class Reader {
     for (const std::string& name : texts(t, "event")) {
       const auto kind = parse_event_kind(name);
       if (!kind || *kind == EventKind::kNone)
-        wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event", r.name, name));
+        wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event; the nearest is `{}`", r.name, name,
+                                           nearest_kind(name)));
       r.events.push_back(*kind);
     }
     if (r.events.size() > 2) wrong(*t.get("event"), "at most two events come from one line");

@@ -22,6 +22,8 @@ struct Seen {
   bool after_gap = false;  // what stands before it was not looked at
 };
 
+bool is_leap_day(const Stamp& stamp) { return stamp.month == 2 && stamp.day == 29; }
+
 // The stamps of the lines of `text`, with where they stand: visits them until it returns false.
 template <class Visit>
 void each_stamp(Form form, std::string_view text, Visit visit) {
@@ -109,14 +111,15 @@ class Looker {
     gap_ = false;
   }
 
-  // One stamp of each few lines, one of each month, and the last.
+  // One stamp of each few lines, one of each month and each 29 February, and the last.
   void row(Form form, std::string_view text, size_t spacing) {
     size_t next = 0;
     std::optional<Stamp> last;
     each_stamp(form, text, [&](const Stamp& stamp, size_t at) {
       last = stamp;
-      const bool new_month = seen_.size() < kMostSeen && (seen_.empty() || stamp.month != seen_.back().stamp.month);
-      if (at < next && !new_month) return true;
+      const bool telling = seen_.size() < kMostSeen && (seen_.empty() || stamp.month != seen_.back().stamp.month ||
+                                                        (is_leap_day(stamp) && !is_leap_day(seen_.back().stamp)));
+      if (at < next && !telling) return true;
       next = at + spacing;
       add(stamp);
       last.reset();
@@ -146,10 +149,39 @@ Instant next_reading(const Zone& zone, const Stamp& stamp, Instant previous) {
   return resolve_stamp(zone, stamp, previous + std::chrono::days(181), 0);
 }
 
-Instant walk(const Zone& zone, const std::vector<Seen>& seen, int year) {
+struct Walk {
+  int first_year = 0, last_year = 0;   // in which it begins and ends
+  Duration widest = Duration::zero();  // step between two neighbours, either way
+};
+
+Walk walk(const Zone& zone, const std::vector<Seen>& seen, int year) {
+  Walk w;
   Instant t = kNoInstant;
-  for (const Seen& s : seen) t = s.after_gap ? next_reading(zone, s.stamp, t) : resolve_stamp(zone, s.stamp, t, year);
-  return t;
+  for (const Seen& s : seen) {
+    const Instant next = s.after_gap ? next_reading(zone, s.stamp, t) : resolve_stamp(zone, s.stamp, t, year);
+    if (has_time(t)) w.widest = std::max(w.widest, next < t ? t - next : next - t);
+    if (!has_time(t)) w.first_year = local_year_of(zone, next);
+    t = next;
+  }
+  w.last_year = local_year_of(zone, t);
+  return w;
+}
+
+// A log with a 29 February ends in a year that the last line alone doesn't tell: a walk that begins in a
+// wrong year jumps there. The way without such a jump; of these, which lie four years apart, the last one
+// that doesn't end after `year`.
+int first_year_with_leap_day(const Zone& zone, const std::vector<Seen>& seen, int year) {
+  constexpr int kReach = 8;  // between two leap years (1896 to 1904, 2096 to 2104)
+  const int years = std::max(0, walk(zone, seen, year).last_year - year);  // between the first line and the last
+  int best_year = year;
+  std::optional<Walk> best;
+  for (int first = year - years - kReach; first <= year; ++first) {
+    const Walk w = walk(zone, seen, first);
+    if (w.last_year > year || (best && w.widest > best->widest)) continue;
+    best = w;
+    best_year = w.first_year;
+  }
+  return best_year;
 }
 
 }  // namespace
@@ -169,7 +201,7 @@ std::optional<Stamp> first_stamp(Form form, std::string_view text) {
 
 BaseYear find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant now, Patience patience) {
   for (const LogPart& part : set.parts) {
-    if (!part.source || !is_line_form(part.form) || part.form == Form::kBare) return {};
+    if (!part.source || !is_line_form(part.form) || is_without_time(part.form)) return {};
   }
   if (Looker::has_years(set.parts.front())) return {};
   std::vector<Seen> seen;
@@ -198,8 +230,12 @@ BaseYear find_base_year(LogSet& set, const Zone& zone, int year_of_last, Instant
     base.last_year = year_of_last;
     year = std::min(year, year_nearest_before(zone, last, limit));
   }
-  // Walk from a guess and shift it by what the walk misses.
-  base.year = year - (local_year_of(zone, walk(zone, seen, year)) - year);
+  if (std::any_of(seen.begin(), seen.end(), [](const Seen& s) { return is_leap_day(s.stamp); })) {
+    base.year = first_year_with_leap_day(zone, seen, year);
+  } else {
+    // Walk from a guess and shift it by what the walk misses.
+    base.year = year - (walk(zone, seen, year).last_year - year);
+  }
   return base;
 }
 

@@ -56,26 +56,10 @@ Took DockerJsonReader::read(std::string_view line, Record& out) {
     if (!unescape_json(text, text_)) return Took::kNoHeader;
     text = text_;
   }
-  const size_t channel = parsed.stream == "stderr" ? 1 : 0;
-  std::string& pieces = pieces_[channel];
-  if (whole_[channel]) {
-    pieces.clear();
-    whole_[channel] = false;
-  }
   const bool complete = text.ends_with('\n');
   if (complete) text.remove_suffix(1);
-  if (!complete || !pieces.empty() || too_long_[channel]) {
-    if (pieces.size() + text.size() > kMaxLine) too_long_[channel] = true;
-    if (!too_long_[channel]) pieces.append(text);
-    if (!complete) return Took::kContinuation;
-    whole_[channel] = true;
-    text = pieces;
-    if (too_long_[channel]) {
-      too_long_[channel] = false;
-      ++overlong_;
-      return Took::kContinuation;
-    }
-  }
+  if (const Took whole = pieces_.add(parsed.stream == "stderr" ? 1 : 0, complete, text); whole != Took::kRecord)
+    return whole;
   const Took took = inner_.read(text, out);
   if (took != Took::kRecord) return took;
   Stamp stamp;

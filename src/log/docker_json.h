@@ -9,6 +9,7 @@
 #include <string_view>
 
 #include "log/header.h"
+#include "log/pieces.h"
 
 namespace mailward {
 
@@ -21,17 +22,12 @@ class DockerJsonReader {
 
   // kContinuation: a piece, its line is not complete yet. Views live until the next call.
   Took read(std::string_view line, Record& out);
-  uint64_t overlong() const { return overlong_; }
+  uint64_t overlong() const { return pieces_.overlong(); }
 
  private:
-  static constexpr size_t kMaxLine = 1 << 20;
-
   HeaderReader inner_;
-  std::string text_;       // what was unescaped
-  std::string pieces_[2];  // of stdout, stderr
-  bool too_long_[2] = {};
-  bool whole_[2] = {};  // the joined line was given: clear before the next piece
-  uint64_t overlong_ = 0;
+  std::string text_;  // what was unescaped
+  Pieces pieces_;
 };
 
 }  // namespace mailward

@@ -2,7 +2,10 @@
 #include <algorithm>
 #include <array>
 
+#include "log/byte_order_mark.h"
+#include "log/cri.h"
 #include "log/header.h"
+#include "log/journal_export.h"
 #include "log/own_forms.h"
 #include "log/stamp.h"
 #include "log/tag.h"
@@ -13,7 +16,9 @@ namespace {
 constexpr size_t kLines = 200;
 
 struct Votes {
-  size_t exim = 0, dovecot = 0, syslog = 0, tai64 = 0, bare = 0, journal = 0, docker = 0;
+  size_t exim = 0, dovecot = 0, syslog = 0, tai64 = 0, uptime = 0, tagged = 0, bare = 0;
+  size_t journal = 0, docker = 0, cri = 0;
+  size_t fields = 0;  // of `bare`: like a field of the journal's export form
 };
 
 bool is_syslog(std::string_view line, Votes& votes) {
@@ -27,6 +32,7 @@ bool is_syslog(std::string_view line, Votes& votes) {
   size_t n = parse_traditional_stamp(line, stamp);
   if (n == 0) n = parse_iso_stamp(line, stamp);
   if (n == 0) n = parse_unix_stamp(line, stamp);
+  if (n == 0) n = parse_full_stamp(line, stamp);
   if (n == 0) return line.starts_with("- ") && votes.syslog > 0;
   const std::string_view rest = line.substr(std::min(n + 1, line.size()));
   const bool blank_date = line.size() > 10 && line[4] == '-' && line[10] == ' ';
@@ -71,8 +77,17 @@ void vote(std::string_view line, Votes& votes) {
     ++votes.tai64;
     return;
   }
+  if (CriLine cri; parse_cri(line, cri)) {
+    ++votes.cri;
+    return;
+  }
   while (line.starts_with('\0')) line.remove_prefix(1);
-  if (!is_syslog(line, votes)) ++votes.bare;
+  if (parse_uptime_stamp(line) != 0) {
+    ++votes.uptime;
+  } else if (!is_syslog(line, votes)) {
+    ++(has_tag_and_pid(line) ? votes.tagged : votes.bare);
+    votes.fields += is_export_field(line);
+  }
 }
 
 std::string_view base_name(std::string_view path) { return path.substr(path.rfind('/') + 1); }
@@ -89,6 +104,10 @@ std::string_view name_of(Form form) {
       return "dovecot";
     case Form::kTai64n:
       return "tai64n";
+    case Form::kUptime:
+      return "uptime";
+    case Form::kTagged:
+      return "tagged";
     case Form::kBare:
       return "bare";
     case Form::kJournalJson:
@@ -97,6 +116,8 @@ std::string_view name_of(Form form) {
       return "journal-export";
     case Form::kDockerJson:
       return "docker-json";
+    case Form::kCri:
+      return "cri";
     case Form::kJournal:
       break;
   }
@@ -105,14 +126,18 @@ std::string_view name_of(Form form) {
 
 // Every form has its row, so that the compiler names one that was forgotten.
 bool read_stamp(Form form, std::string_view line, Stamp& out) {
+  take_byte_order_mark(line);
   switch (form) {
     case Form::kExim:
+    case Form::kCri:
       return parse_iso_stamp(line, out) != 0;
     case Form::kTai64n:
       return parse_tai64_stamp(line, out) != 0;
     case Form::kSyslog:
     case Form::kDovecot:
       break;
+    case Form::kUptime:
+    case Form::kTagged:
     case Form::kBare:
     case Form::kJournalJson:
     case Form::kJournalExport:
@@ -123,12 +148,13 @@ bool read_stamp(Form form, std::string_view line, Stamp& out) {
   while (line.starts_with('\0')) line.remove_prefix(1);
   if (line.starts_with('<')) line.remove_prefix(std::min(line.find('>') + 1, line.size()));
   if (line.starts_with("1 ")) line.remove_prefix(2);
-  return parse_traditional_stamp(line, out) != 0 || parse_iso_stamp(line, out) != 0 || parse_unix_stamp(line, out) != 0;
+  return parse_traditional_stamp(line, out) != 0 || parse_iso_stamp(line, out) != 0 ||
+         parse_unix_stamp(line, out) != 0 || parse_full_stamp(line, out) != 0;
 }
 
 Form detect_form(std::string_view first_bytes, std::string_view file_name) {
-  if (first_bytes.starts_with("__CURSOR=") || first_bytes.starts_with("__REALTIME_TIMESTAMP="))
-    return Form::kJournalExport;
+  take_byte_order_mark(first_bytes);
+  if (begins_export_entry(first_bytes)) return Form::kJournalExport;
   Votes votes;
   size_t at = 0;
   for (size_t i = 0; i < kLines && at < first_bytes.size(); ++i) {
@@ -144,16 +170,22 @@ Form detect_form(std::string_view first_bytes, std::string_view file_name) {
   // The rejectlog's message headers look like nothing at all; the entries between them are Exim's.
   if (votes.exim > 0 && votes.exim >= votes.syslog + votes.dovecot && (base.find("reject") != std::string_view::npos))
     return Form::kExim;
-  const std::array<std::pair<size_t, Form>, 7> order = {{{votes.syslog, Form::kSyslog},
-                                                         {votes.exim, Form::kExim},
-                                                         {votes.dovecot, Form::kDovecot},
-                                                         {votes.tai64, Form::kTai64n},
-                                                         {votes.journal, Form::kJournalJson},
-                                                         {votes.docker, Form::kDockerJson},
-                                                         {votes.bare, Form::kBare}}};
+  const std::array<std::pair<size_t, Form>, 10> order = {{{votes.syslog, Form::kSyslog},
+                                                          {votes.exim, Form::kExim},
+                                                          {votes.dovecot, Form::kDovecot},
+                                                          {votes.tai64, Form::kTai64n},
+                                                          {votes.uptime, Form::kUptime},
+                                                          {votes.journal, Form::kJournalJson},
+                                                          {votes.docker, Form::kDockerJson},
+                                                          {votes.cri, Form::kCri},
+                                                          {votes.tagged, Form::kTagged},
+                                                          {votes.bare, Form::kBare}}};
   // The first of the largest: a header wins over none.
   const auto best =
       std::max_element(order.begin(), order.end(), [](const auto& a, const auto& b) { return a.first < b.first; });
+  // Text alone that holds such an entry is somebody's message; a stream without its head is fields.
+  const bool fields = best->second == Form::kBare && best->first > 0 && votes.fields * 2 >= votes.bare;
+  if (fields && holds_export_entry(first_bytes)) return Form::kJournalExport;
   if (best->first > 0) return best->second;
   // Nothing to go by: an empty file.
   if (base.starts_with("mainlog") || base.starts_with("rejectlog")) return Form::kExim;

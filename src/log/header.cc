@@ -3,6 +3,7 @@
 #include <cstring>
 
 #include "base/bytes.h"
+#include "log/byte_order_mark.h"
 #include "log/own_forms.h"
 #include "log/stamp.h"
 #include "log/tag.h"
@@ -72,7 +73,9 @@ struct HeaderReader::Impl {
   size_t take_stamp_slowly(std::string_view line, size_t at, Last& last, Instant& time);
   Instant resolve(const Stamp& stamp);
   Took read_5424(std::string_view line, size_t at, Last& last, Record& out);
+  Took read_marked(std::string_view line, Last& last, Record& out);
   Took read_own(std::string_view line, Record& out);
+  Took read_uptime(std::string_view line, Record& out);
 };
 
 HeaderReader::HeaderReader(Form form, TimeFold fold, std::string_view file_name)
@@ -130,8 +133,15 @@ Took HeaderReader::Impl::read_syslog(std::string_view line, Last& last, Record& 
   at += priority_length(line.substr(at));
   if (line.size() - at > 2 && line[at] == '1' && line[at + 1] == ' ') return read_5424(line, at + 2, last, out);
   at = take_stamp(line, at, last, out.time);
-  if (at == 0 || at >= line.size()) return Took::kNoHeader;
+  if (at == 0) return read_marked(line, last, out);
+  if (at >= line.size()) return Took::kNoHeader;
   return tags.read(line.substr(at), out);
+}
+
+// A line without a stamp that may begin with a byte order mark: the first of a file, or of one of several
+// files that were put together.
+Took HeaderReader::Impl::read_marked(std::string_view line, Last& last, Record& out) {
+  return take_byte_order_mark(line) ? read_syslog(line, last, out) : Took::kNoHeader;
 }
 
 // The place after the stamp and its blank, 0: there is none.
@@ -174,6 +184,7 @@ size_t HeaderReader::Impl::take_stamp_slowly(std::string_view line, size_t at, L
   if (n == 0) n = parse_iso_stamp(text, stamp);
   const bool iso = n != 0 && !traditional && stamp.has_offset && text.size() >= kQuick;
   if (n == 0) n = parse_unix_stamp(text, stamp);
+  if (n == 0) n = parse_full_stamp(text, stamp);
   if (n == 0) return 0;
   time = resolve(stamp);
   if (traditional && text.size() > kPrefix) {
@@ -245,15 +256,28 @@ Took HeaderReader::Impl::read_5424(std::string_view line, size_t at, Last& last,
   return slot.tail == HeaderSlot::Tail::kEximMessage ? strip_exim_stamp(out) : Took::kRecord;
 }
 
+Took HeaderReader::Impl::read_uptime(std::string_view line, Record& out) {
+  if (line.empty()) return Took::kContinuation;
+  while (line.starts_with('\0')) line.remove_prefix(1);
+  const size_t n = parse_uptime_stamp(line);
+  if (n == 0 || n + 1 >= line.size()) return Took::kNoHeader;
+  out.time = kNoInstant;
+  return tags.read(line.substr(n + 1), out);
+}
+
 Took HeaderReader::Impl::read_own(std::string_view line, Record& out) {
+  take_byte_order_mark(line);
+  if (form == Form::kUptime) return read_uptime(line, out);
   Stamp stamp;
   out.host = {};
   out.pid = 0;
   const Took took = own.read(line, stamp, out);
   if (took != Took::kRecord) return took;
-  out.time = form == Form::kBare ? kNoInstant : resolve(stamp);
-  out.note = &tags.slot_of({}, out.program).note;
-  return took;
+  out.time = is_without_time(form) ? kNoInstant : resolve(stamp);
+  HeaderSlot& slot = tags.slot_of({}, out.program);
+  out.note = &slot.note;
+  const bool stamped_again = form == Form::kTagged && slot.tail == HeaderSlot::Tail::kEximMessage;
+  return stamped_again ? strip_exim_stamp(out) : took;
 }
 
 }  // namespace mailward

@@ -8,6 +8,7 @@
 //   2026-03-02T00:00:00.123456+01:00 host prog[pid]: text     RFC 3339; also Z, +0100, no fraction
 //   1 2026-03-02T00:00:00.123456+01:00 host app procid msgid SD text      RFC 5424, after its <PRI>
 //   1772409600.123456 host prog[pid]: text    journalctl -o short-unix
+//   Mon 2026-03-02 00:00:00 CET host prog[pid]: text    journalctl -o short-full, with-unit
 // each with or without <PRI>. A line that has none of them is Took::kNoHeader: to be counted, never
 // to be matched.
 #pragma once
@@ -30,15 +31,21 @@ enum class Form : uint8_t {
   kExim,           // mainlog, rejectlog: "2026-02-03 10:18:01 [+0100] [[pid]] text"; program "exim"
   kDovecot,        // Dovecot's own log; program "dovecot", message worded as over syslog
   kTai64n,         // multilog: "@400000006…" text; program from the text or from the folder
+  kUptime,         // "[13530.929637] host prog[pid]: text" (journalctl -o short-monotonic, short-delta): no time
+  kTagged,         // "prog[pid]: text" (what containers write): no time, no host
   kBare,           // text without header (journalctl -o cat): no time, no program
   kJournalJson,    // journalctl -o json            } not for HeaderReader: see record_stream.h
   kJournalExport,  // journalctl -o export          }
   kDockerJson,     // Docker's json-file            }
+  kCri,            // what Kubernetes keeps         }
   kJournal,        // the journal itself            }
 };
 std::string_view name_of(Form form);
 // One record is one line, and the form is HeaderReader's: such files may be cut at line ends.
 constexpr bool is_line_form(Form f) { return f <= Form::kBare; }
+
+// No stamp of its lines says an instant: Record::time is kNoInstant.
+constexpr bool is_without_time(Form f) { return f == Form::kUptime || f == Form::kTagged || f == Form::kBare; }
 
 // The form of a file, from its first bytes (some 64 KiB; fewer serve) and, where those leave it
 // open, its name. What most lines have; text without header only where most lines have none.

@@ -202,6 +202,82 @@ INSTANTIATE_TEST_SUITE_P(
                     HeaderCase{S, "<>Mar  2 00:00:01 mail sshd[9]: x", "no header"},
                     HeaderCase{S, "", "continuation"}));
 
+// What journalctl 252 printed of tests/journal, in several zones.
+INSTANTIATE_TEST_SUITE_P(
+    JournalctlShort, HeaderTest,
+    testing::Values(
+        HeaderCase{S, "Sat 2026-11-21 11:31:54 UTC post sshd[17374]: three",
+                   "2026-11-21T11:31:54Z|post|sshd|17374|three"},
+        HeaderCase{S, "Sat 2026-11-21 08:31:54 -03 post sshd[17374]: three",
+                   "2026-11-21T11:31:54Z|post|sshd|17374|three"},
+        HeaderCase{S, "Sat 2026-11-21 17:16:54 +0545 post sshd[17374]: three",
+                   "2026-11-21T11:31:54Z|post|sshd|17374|three"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 CET post sshd[17374]: a name is the reader's zone",
+                   "2026-11-21T12:31:54Z|post|sshd|17374|a name is the reader's zone"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 CET post postfix@-.service[17374]: with a unit",
+                   "2026-11-21T12:31:54Z|post|postfix@-.service|17374|with a unit"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 post sshd[17374]: no zone", "no header"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 Cet post sshd[17374]: no zone", "no header"},
+        HeaderCase{S, "Sab 2026-11-21 12:31:54 CET post sshd[17374]: no day", "no header"},
+        HeaderCase{S, "Sat 2026-11-21T12:31:54 CET post sshd[17374]: T", "no header"},
+        HeaderCase{S, "Sat 2026-13-21 12:31:54 CET post sshd[17374]: month", "no header"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 +25 post sshd[17374]: zone", "no header"},
+        HeaderCase{S, "Sat 2026-11-21 12:31:54 CET", "no header"},
+        HeaderCase{Form::kUptime, "[13533.940464] post sshd[17374]: three", "-|post|sshd|17374|three"},
+        HeaderCase{Form::kUptime, "[    5.000001] post dovecot: imap-login: Login",
+                   "-|post|dovecot|0|imap-login: Login"},
+        HeaderCase{Form::kUptime, "[13533.940464                ] post sshd[17374]: three", "-|post|sshd|17374|three"},
+        HeaderCase{Form::kUptime, "[13535.940389 <    1.012135 >] post sshd[17374]: x", "-|post|sshd|17374|x"},
+        HeaderCase{Form::kUptime, "[13533.94046] post sshd[17374]: five digits", "no header"},
+        HeaderCase{Form::kUptime, "[13533.940464 x] post sshd[17374]: a letter", "no header"},
+        HeaderCase{Form::kUptime, "[13533.940464]post sshd[17374]: no blank", "no header"},
+        HeaderCase{Form::kUptime, "[13533.940464", "no header"},
+        HeaderCase{Form::kUptime, "[13533.940464] ", "no header"},
+        HeaderCase{Form::kUptime, "      the second line of a message, which journalctl indents", "no header"},
+        HeaderCase{Form::kUptime, "", "continuation"}));
+
+INSTANTIATE_TEST_SUITE_P(
+    Tagged, HeaderTest,
+    testing::Values(HeaderCase{Form::kTagged, "postfix/smtpd[12]: connect from x[192.0.2.1]",
+                               "-||postfix/smtpd|12|connect from x[192.0.2.1]"},
+                    HeaderCase{Form::kTagged, "opendkim: text", "-||opendkim|0|text"},
+                    HeaderCase{Form::kTagged, "exim[7]: 2026-03-02 00:00:01 [7] no host", "-||exim|7|no host"},
+                    HeaderCase{Form::kTagged, "exim[7]: [2\\10] the rest of an entry", "continuation"},
+                    HeaderCase{Form::kTagged, "postfix/smtpd[12] no colon", "no header"},
+                    HeaderCase{Form::kTagged, "postfix/smtpd[]: no pid", "no header"},
+                    HeaderCase{Form::kTagged, "two words: text", "no header"},
+                    HeaderCase{Form::kTagged, "", "continuation"}));
+
+constexpr std::string_view kMark = "\xef\xbb\xbf";
+
+// Some editors, and Windows, put a mark before UTF-8 text.
+TEST(Header, ByteOrderMark) {
+  const std::pair<Form, std::string> lines[] = {
+      {S, "Mar  2 00:00:01 mail sshd[9]: text that is long enough for the quick way to be taken"},
+      {S, "2026-03-02T00:00:01Z mail sshd[9]: text"},
+      {S, "<22>1 2026-03-02T00:00:01Z mail sshd 9 - - text"},
+      {Form::kExim, "2026-03-02 00:00:01 text"},
+      {Form::kDovecot, "Mar 02 00:00:01 imap-login: Info: text"},
+      {Form::kTai64n, "@400000006982056b0ee6b280 sshd: text"},
+      {Form::kUptime, "[13533.940464] post sshd[17374]: text"},
+      {Form::kTagged, "sshd[9]: text"},
+      {Form::kBare, "text"}};
+  for (const auto& [form, line] : lines) {
+    HeaderReader reader = reader_for(form), marked = reader_for(form);
+    const std::string want = told(reader, line);
+    EXPECT_EQ(told(marked, std::string(kMark) + line), want);
+    EXPECT_EQ(told(marked, line), want) << "after it";
+    EXPECT_EQ(told(marked, std::string(kMark) + std::string(kMark) + line), want) << "two files that were put together";
+    EXPECT_EQ(name_of(detect_form(std::string(kMark) + line + "\n", "x")), name_of(form));
+    Stamp a, b;
+    EXPECT_EQ(read_stamp(form, std::string(kMark) + line, a), read_stamp(form, line, b));
+  }
+  HeaderReader reader = reader_for(S);
+  EXPECT_EQ(told(reader, std::string(kMark) + "no stamp"), "no header");
+  EXPECT_EQ(told(reader, std::string(kMark)), "continuation");
+  EXPECT_EQ(told(reader, "\xef\xbb Mar  2 00:00:01 mail sshd[9]: half a mark"), "no header");
+}
+
 constexpr Form E = Form::kExim;
 constexpr Form D = Form::kDovecot;
 constexpr Form T = Form::kTai64n;
@@ -218,6 +294,8 @@ INSTANTIATE_TEST_SUITE_P(
         HeaderCase{E, "P Received: from x", "continuation"}, HeaderCase{E, "  To: y", "continuation"},
         HeaderCase{E, "----------------------------------------", "continuation"},
         HeaderCase{E, "Envelope-from: <a@example.org>", "continuation"},
+        HeaderCase{E, "Mar  2 00:00:01 mail sshd[9]: another log's line", "no header"},
+        HeaderCase{E, "2026-02-03T10:18:01Z mail sshd[9]: another log's line", "no header"},
         HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 no host",
                    "2026-03-02T00:00:01Z|mail|exim|9|no host"},
         HeaderCase{S, "Mar  2 00:00:01 mail exim[9]: 2026-03-02 00:00:01 +0000 [9] no host",
@@ -412,13 +490,26 @@ INSTANTIATE_TEST_SUITE_P(
                  D},
         FormCase{"x", "2025-02-03 10:16:01 auth: Error: x\n2025-02-03 10:16:01 imap(a)<12><s>: Info: x\n", D},
         FormCase{"current", "@400000006982056b0ee6b280 tcpserver: pid 12 from 192.0.2.1\n", T},
+        FormCase{"x", "Sat 2026-11-21 12:31:54 CET post sshd[17374]: three\n", S},
+        FormCase{"x", "[13533.940464] post sshd[17374]: three\n[13533.940465 <    0.000001 >] post sshd[17374]: x\n",
+                 Form::kUptime},
+        FormCase{"x", "postfix/smtpd[12]: connect from x[192.0.2.1]\nstarting\npostfix/smtpd[12]: lost\n",
+                 Form::kTagged},
+        FormCase{"x", "error: no pid\nerror: another one\nsshd[9]: one with a pid\n", Form::kBare},
+        FormCase{"x", "2026-03-02T10:00:00.123456789Z stdout F Mar  2 10:00:00 mail sshd[9]: x\n", Form::kCri},
+        FormCase{"x", "2026-03-02T10:00:00.123456789Z stdout X not its tag\n", S},
         FormCase{"x", "connect from unknown[192.0.2.1]\ndisconnect\n", Form::kBare},
         FormCase{"x", "connect from unknown[192.0.2.1]\ndisconnect\nMar  2 00:00:01 mail sshd[9]: pasted by a client\n",
                  Form::kBare},
         FormCase{"x", "{\"MESSAGE\":\"x\",\"__REALTIME_TIMESTAMP\":\"1\"}\n", Form::kJournalJson},
         FormCase{"x", "{\"log\":\"x\\n\",\"stream\":\"stdout\",\"time\":\"2026-01-19T00:10:56Z\"}\n",
                  Form::kDockerJson},
-        FormCase{"x", "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1\nMESSAGE=x\n\n", Form::kJournalExport}));
+        FormCase{"x", "__CURSOR=s=1\n__REALTIME_TIMESTAMP=1\nMESSAGE=x\n\n", Form::kJournalExport},
+        FormCase{"x", "_PID=9\nMESSAGE=cut\n\n__CURSOR=s=1\n__REALTIME_TIMESTAMP=1\nMESSAGE=x\n\n",
+                 Form::kJournalExport},
+        FormCase{"x", "connect\ndisconnect\na message\n\n__CURSOR=s=1\nof three lines\n", Form::kBare},
+        FormCase{"x", "_PID=9\nMESSAGE=no entry begins\n\n__MONOTONIC_TIMESTAMP=1\n", Form::kBare},
+        FormCase{"x", "Mar  2 00:00:01 mail sshd[9]: a log\n\n__CURSOR=s=1\n", S}));
 
 }  // namespace
 }  // namespace mailward

@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <cstring>
 
+#include "log/byte_order_mark.h"
+
 namespace mailward {
 namespace {
 
@@ -25,6 +27,13 @@ Result<bool> LineSource::refill() {
 }
 
 Result<bool> LineSource::line(std::string_view& out) {
+  const bool first = given_ == 0;
+  const Result<bool> more = next_line(out);
+  if (first && more && *more) take_byte_order_mark(out);
+  return more;
+}
+
+Result<bool> LineSource::next_line(std::string_view& out) {
   bool skipping = false;
   size_t looked = 0;
   while (true) {

@@ -17,7 +17,8 @@ class LineSource {
 
   explicit LineSource(LogSource& source, size_t max_line = kMaxLine) : source_(source), max_line_(max_line) {}
 
-  // The next line without its line feed, also a last one that has none; false at the end. The view
+  // The next line without its line feed, also a last one that has none; false at the end. A byte order mark
+  // before the first one is left out. The view
   // lives until the next call.
   Result<bool> line(std::string_view& out);
   // Exactly `n` bytes (appended to `keep` where it isn't null); false if the end comes before.
@@ -27,6 +28,7 @@ class LineSource {
   uint64_t overlong() const { return overlong_; }  // lines left out
 
  private:
+  Result<bool> next_line(std::string_view& out);
   Result<bool> refill();
 
   LogSource& source_;

@@ -11,6 +11,7 @@
 #include <utility>
 
 #include "log/base_year.h"
+#include "log/byte_order_mark.h"
 #include "log/journal.h"
 
 namespace mailward {
@@ -82,6 +83,15 @@ Result<LogPart> open_part(const std::string& name) {
   return part;
 }
 
+std::string what_to_convert(const LogSource& source, std::string_view encoding) {
+  const char* first = source.compression() != Compression::kNone ? "decompress it and convert it"
+                      : source.name() == "-"                     ? "convert it before"
+                                                                 : "convert it";
+  return fmt::format(
+      "{0} is {1} text, and a log must be ASCII or UTF-8; {2}: iconv -f {1} -t UTF-8 {3}| mailward scan -",
+      source.name() == "-" ? "standard input" : source.name(), encoding, first, source.seekable() ? "FILE " : "");
+}
+
 // The first bytes are looked at here.
 Result<Candidate> look_at(LogPart part) {
   Candidate c;
@@ -95,6 +105,7 @@ Result<Candidate> look_at(LogPart part) {
   if (const auto known = source.identify(); !known) return std::unexpected(known.error());
   c.rotated = name == "-" ? RotatedName{"-", false, 0} : parse_rotated_name(name);
   const std::string_view look = source.peek(kLook);
+  if (const std::string_view wide = wide_encoding_of(look); !wide.empty()) return fail(what_to_convert(source, wide));
   c.part.form = detect_form(look, name);
   if (const auto stamp = first_stamp(c.part.form, look)) c.first = time_of(*stamp);
   source.rest();

@@ -93,10 +93,14 @@ Took OwnForms::read(std::string_view line, Stamp& stamp, Record& out) {
       out.program = {};
       out.message = line;
       return Took::kRecord;
+    case Form::kTagged:
+      return read_tagged(line, out);
     case Form::kSyslog:  // HeaderReader's own
+    case Form::kUptime:
     case Form::kJournalJson:
     case Form::kJournalExport:
     case Form::kDockerJson:
+    case Form::kCri:
     case Form::kJournal:  // no lines with a header: record_stream.h
       break;
   }
@@ -104,10 +108,12 @@ Took OwnForms::read(std::string_view line, Stamp& stamp, Record& out) {
 }
 
 // The rejectlog has the header of a refused message below an entry, and a rule of dashes: none of it
-// begins with a stamp, for every header line is written behind a letter and a blank.
+// begins with a stamp, for every header line is written behind a letter and a blank. What begins with
+// another log's stamp is another log's line.
 Took OwnForms::read_exim(std::string_view line, Stamp& stamp, Record& out) {
   const size_t n = line.size() > 10 && line[10] == ' ' ? parse_iso_stamp(line, stamp) : 0;
-  if (n == 0 || n >= line.size()) return Took::kContinuation;
+  if (n == 0 || n >= line.size())
+    return n == 0 && read_stamp(Form::kSyslog, line, stamp) ? Took::kNoHeader : Took::kContinuation;
   out.program = "exim";
   out.message = line.substr(n + 1);
   out.message.remove_prefix(read_pid(out.message, out.pid));
@@ -164,6 +170,16 @@ Took OwnForms::read_tai64(std::string_view line, Stamp& stamp, Record& out) {
   out.pid = 0;
   out.message = text;
   return Took::kRecord;
+}
+
+Took OwnForms::read_tagged(std::string_view line, Record& out) {
+  if (line.empty()) return Took::kContinuation;
+  return split_tag(line, out) ? Took::kRecord : Took::kNoHeader;
+}
+
+bool has_tag_and_pid(std::string_view line) {
+  Record record;
+  return split_tag(line, record) && record.pid != 0;
 }
 
 Took strip_exim_stamp(Record& record) {

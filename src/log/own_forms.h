@@ -1,5 +1,5 @@
 // Logs that daemons write themselves, without syslog: Exim's mainlog and rejectlog, Dovecot's log,
-// multilog's TAI64N, and text without any header.
+// multilog's TAI64N, text with a tag alone, and text without any header.
 #pragma once
 
 #include <string>
@@ -23,11 +23,15 @@ class OwnForms {
   Took read_exim(std::string_view line, Stamp& stamp, Record& out);
   Took read_dovecot(std::string_view line, Stamp& stamp, Record& out);
   Took read_tai64(std::string_view line, Stamp& stamp, Record& out);
+  Took read_tagged(std::string_view line, Record& out);
 
   Form form_;
   std::string folder_program_;  // kTai64n: what the file's folder says
   std::string joined_;          // kDovecot: the message without its "Info: "
 };
+
+// "postfix/smtpd[12]: text": a name that a program may have, and a pid.
+bool has_tag_and_pid(std::string_view line);
 
 // Exim writes its own stamp, and with the selector `pid` its pid, at the head of its syslog messages
 // too, unless `syslog_timestamp` is off (write_syslog() in its log.c): taken off, so that the message

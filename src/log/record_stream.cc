@@ -3,6 +3,7 @@
 #include <string>
 #include <utility>
 
+#include "log/cri.h"
 #include "log/docker_json.h"
 #include "log/journal_export.h"
 #include "log/journal_json.h"
@@ -12,44 +13,57 @@
 namespace mailward {
 namespace {
 
-// Lines with a header.
-class HeaderStream final : public RecordStream {
- public:
-  HeaderStream(LogPart& part, TimeFold fold) : lines_(*part.source), reader_(part.form, fold, part.name) {}
+// What all that is read line by line has in common.
+class LineStream : public RecordStream {
+ protected:
+  explicit LineStream(LogPart& part) : lines_(*part.source) {}
 
-  Result<bool> next(Record& out) override {
-    std::string_view line;
-    while (true) {
-      const Result<bool> more = lines_.line(line);
-      figures_.bytes = lines_.given();
-      figures_.overlong = lines_.overlong();
-      if (!more || !*more) return more;
-      ++figures_.lines;
-      const Took took = reader_.read(line, out);
-      if (took == Took::kRecord) return true;
-      if (took == Took::kNoHeader) ++figures_.no_header;
-    }
+  // The next line; `figures_` count it, and those before it that were too long to be given.
+  Result<bool> next_line(std::string_view& line) {
+    const uint64_t overlong = lines_.overlong();
+    const Result<bool> more = lines_.line(line);
+    const uint64_t left_out = lines_.overlong() - overlong;
+    figures_.bytes = lines_.given();
+    figures_.overlong += left_out;
+    figures_.lines += left_out + (more && *more ? 1 : 0);
+    return more;
   }
 
  private:
   LineSource lines_;
+};
+
+// Lines with a header.
+class HeaderStream final : public LineStream {
+ public:
+  HeaderStream(LogPart& part, TimeFold fold) : LineStream(part), reader_(part.form, fold, part.name) {}
+
+  Result<bool> next(Record& out) override {
+    std::string_view line;
+    while (true) {
+      const Result<bool> more = next_line(line);
+      if (!more || !*more) return more;
+      const Took took = reader_.read(line, out);
+      if (took == Took::kRecord) return true;
+      ++(took == Took::kNoHeader ? figures_.no_header : figures_.continued);
+    }
+  }
+
+ private:
   HeaderReader reader_;
 };
 
-class JournalJsonStream final : public RecordStream {
+class JournalJsonStream final : public LineStream {
  public:
-  explicit JournalJsonStream(LogPart& part) : lines_(*part.source) {}
+  explicit JournalJsonStream(LogPart& part) : LineStream(part) {}
 
   Result<bool> next(Record& out) override {
     std::string_view line;
     while (true) {
       const bool again = std::exchange(again_, false);
       if (!again) {
-        const Result<bool> more = lines_.line(line);
-        figures_.bytes = lines_.given();
-        figures_.overlong = lines_.overlong();
+        const Result<bool> more = next_line(line);
         if (!more || !*more) return more;
-        ++figures_.lines;
       }
       switch (again ? reader_.read_again(out) : reader_.read(line, out)) {
         case JournalTook::kLoss:
@@ -64,40 +78,42 @@ class JournalJsonStream final : public RecordStream {
           ++figures_.no_header;
           break;
         case JournalTook::kContinuation:
+          ++figures_.continued;
           break;
       }
     }
   }
 
  private:
-  LineSource lines_;
   JournalJsonReader reader_;
   bool again_ = false;  // a loss before this entry was told
 };
 
-class DockerStream final : public RecordStream {
+// What a container wrote: Reader is DockerJsonReader or CriReader.
+template <class Reader>
+class ContainerStream final : public LineStream {
  public:
-  DockerStream(LogPart& part, TimeFold fold)
-      : lines_(*part.source),
-        reader_(DockerJsonReader::detect_inner(part.source->peek(), part.name), fold, part.name) {}
+  ContainerStream(LogPart& part, TimeFold fold)
+      : LineStream(part), reader_(Reader::detect_inner(part.source->peek(), part.name), fold, part.name) {}
 
   Result<bool> next(Record& out) override {
     std::string_view line;
     while (true) {
-      const Result<bool> more = lines_.line(line);
-      figures_.bytes = lines_.given();
-      figures_.overlong = lines_.overlong() + reader_.overlong();
+      const Result<bool> more = next_line(line);
       if (!more || !*more) return more;
-      ++figures_.lines;
+      const uint64_t overlong = reader_.overlong();
       const Took took = reader_.read(line, out);
       if (took == Took::kRecord) return true;
-      if (took == Took::kNoHeader) ++figures_.no_header;
+      if (reader_.overlong() > overlong) {
+        ++figures_.overlong;  // this was its last piece
+      } else {
+        ++(took == Took::kNoHeader ? figures_.no_header : figures_.continued);
+      }
     }
   }
 
  private:
-  LineSource lines_;
-  DockerJsonReader reader_;
+  Reader reader_;
 };
 
 }  // namespace
@@ -113,11 +129,15 @@ Result<std::unique_ptr<RecordStream>> open_records(LogPart& part, TimeFold fold)
     case Form::kJournalExport:
       return open_journal_export(*part.source);
     case Form::kDockerJson:
-      return std::make_unique<DockerStream>(part, fold);
+      return std::make_unique<ContainerStream<DockerJsonReader>>(part, fold);
+    case Form::kCri:
+      return std::make_unique<ContainerStream<CriReader>>(part, fold);
     case Form::kSyslog:
     case Form::kExim:
     case Form::kDovecot:
     case Form::kTai64n:
+    case Form::kUptime:
+    case Form::kTagged:
     case Form::kBare:
       break;
   }

@@ -23,6 +23,7 @@ struct StreamFigures {
   uint64_t bytes = 0;      // decompressed
   uint64_t no_header = 0;  // not understood: no header, broken JSON …
   uint64_t untrusted = 0;  // of the journal: written by a user's process under a daemon's name
+  uint64_t continued = 0;  // parts of the record before them, and empty lines
   uint64_t overlong = 0;   // cut at the limit for one line, the rest dropped
 };
 

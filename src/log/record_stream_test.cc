@@ -1,6 +1,7 @@
 #include "log/record_stream.h"
 
 #include <fmt/format.h>
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include <filesystem>
@@ -213,6 +214,30 @@ TEST_F(StreamTest, JournalExport) {
             (Lines{kHead + "good"}));
 }
 
+TEST_F(StreamTest, JournalExportWithoutItsHead) {
+  const std::string head = "__CURSOR=s=1;i=1\n__REALTIME_TIMESTAMP=1768781456341452\n",
+                    rest = "_HOSTNAME=post\nSYSLOG_IDENTIFIER=postfix/smtpd\n_PID=97\n";
+  const std::string entries = head + rest + "MESSAGE=two\n\n" + head + rest + "MESSAGE=three\n\n";
+  const Lines whole{kHead + "two", kHead + "three"};
+  const std::string cuts[] = {
+      rest + "MESSAGE=one\n\n",                                   // at a line's end
+      "STNAME=post\nMESSAGE=one\n\n",                             // in a name
+      rest + "MESSAGE=one\n\n\n\n",                               // more empty lines
+      "a value with\n\nempty lines\nand __CURSOR=\n_PID=97\n\n",  // in a value
+      std::string("\x0f\0\0\0\0\0\0\0of fifteen byte\n\n", 25),   // in the length of one
+      "__CURSOR_LIKE=1\nMESSAGE=one\n\n",
+  };
+  for (const std::string& cut : cuts) {
+    SCOPED_TRACE(cut);
+    EXPECT_EQ(read(cut + entries, Form::kJournalExport), whole);
+    EXPECT_EQ(figures_.lines, 3u);
+    EXPECT_EQ(figures_.no_header, 1u);
+  }
+  EXPECT_EQ(read(entries, Form::kJournalExport), whole);
+  EXPECT_EQ(figures_.no_header, 0u);
+  EXPECT_EQ(read(std::string("\xef\xbb\xbf") + entries, Form::kJournalExport), whole);
+}
+
 std::string docker(const std::string& log, const std::string& stream = "stdout") {
   return nlohmann::json{{"log", log}, {"stream", stream}, {"time", "2026-01-19T00:10:56.123456789Z"}}.dump() + "\n";
 }
@@ -239,12 +264,95 @@ TEST_F(StreamTest, DockerInnerForms) {
             (Lines{t + "|dovecot|0|imap-login: Login: user=<a>"}));
 }
 
+TEST_F(StreamTest, ContainersThatWriteATagWithoutAStamp) {
+  const std::string t = "2026-01-19T00:10:56.123456Z|";
+  EXPECT_EQ(read(docker("postfix/smtpd[97]: one\n") + docker("starting\n") + docker("postfix/qmgr[98]: two\n") +
+                     docker("opendkim: three\n"),
+                 Form::kDockerJson),
+            (Lines{t + "|postfix/smtpd|97|one", t + "|postfix/qmgr|98|two", t + "|opendkim|0|three"}));
+  EXPECT_EQ(figures_.no_header, 1u);
+  const std::string cri = "2026-01-19T01:10:56.123456789+01:00 stdout F ";
+  EXPECT_EQ(read(cri + "postfix/smtpd[97]: one\n" + cri + "starting\n" + cri + "postfix/smtpd[97]: two\n", Form::kCri),
+            (Lines{t + "|postfix/smtpd|97|one", t + "|postfix/smtpd|97|two"}));
+  EXPECT_EQ(figures_.no_header, 1u);
+}
+
+TEST_F(StreamTest, CriJoinsPieces) {
+  const std::string at = "2026-01-19T00:10:56.123456789Z ", t = "2026-01-19T00:10:56.123456Z|";
+  const std::string head = "Jan 19 00:10:50 post postfix/smtpd[97]: ";
+  EXPECT_EQ(read(at + "stdout F " + head + "one\n" + at + "stdout P " + head + "tw\n" + at + "stderr F " + head +
+                     "of another stream\n" + at + "stdout P:more:tags o an\n" + at + "stdout F d more\n" + at +
+                     "stdout F no header\n" + at + "stdin F " + head + "no stream\n" + at + "stdout X " + head +
+                     "no tag\n" + "junk\n\n" + at + "stdout F " + head + "three\r\n" + at + "stdout F\n" + at +
+                     "stdout P " + head + "without an end\n",
+                 Form::kCri),
+            (Lines{t + "post|postfix/smtpd|97|one", t + "post|postfix/smtpd|97|of another stream",
+                   t + "post|postfix/smtpd|97|two and more", t + "post|postfix/smtpd|97|three"}));
+  EXPECT_EQ(figures_.no_header, 4u);
+  EXPECT_EQ(read(at + "stdout F connect from unknown\n", Form::kCri), (Lines{t + "||0|connect from unknown"}));
+}
+
+TEST_F(StreamTest, CriEndlessLineIsLeftOut) {
+  const std::string at = "2026-01-19T00:10:56.123456789Z stdout ";
+  std::string text = at + "F Jan 19 00:10:50 post a[1]: first\n";
+  for (int i = 0; i < 100; ++i) text += at + "P " + std::string(16384, 'x') + "\n";
+  text += at + "F end\n" + at + "F Jan 19 00:10:50 post a[1]: last\n";
+  EXPECT_EQ(read(text, Form::kCri).size(), 2u);
+  EXPECT_EQ(figures_.overlong, 1u);
+}
+
+TEST_F(StreamTest, WideTextIsRefusedWithWhatToDo) {
+  const std::string line = "Jan 19 00:10:56 post a[1]: one\r\n";
+  std::string little, big;
+  for (const char c : line) {
+    little += {c, '\0'};
+    big += {'\0', c};
+  }
+  const auto trouble = [&](const std::string& text) {
+    std::ofstream(folder_ + "/log", std::ios::binary) << text;
+    const OpenedLogs logs = arrange_logs(open_files(std::vector<std::string>{folder_ + "/log"}));
+    EXPECT_EQ(logs.sets.empty(), !logs.trouble.empty());
+    return logs.trouble.empty() ? "" : logs.trouble[0].substr(folder_.size());
+  };
+  const std::string says =
+      "/log is UTF-16LE text, and a log must be ASCII or UTF-8; convert it: iconv -f UTF-16LE "
+      "-t UTF-8 FILE | mailward scan -";
+  EXPECT_EQ(trouble("\xff\xfe" + little), says);
+  EXPECT_EQ(trouble(little), says);
+  EXPECT_THAT(trouble("\xfe\xff" + big), testing::HasSubstr("iconv -f UTF-16BE"));
+  EXPECT_THAT(trouble(big), testing::HasSubstr("iconv -f UTF-16BE"));
+  EXPECT_EQ(trouble(line), "");
+  EXPECT_EQ(trouble(std::string(100, '\0') + line), "");  // what a power cut leaves
+  EXPECT_EQ(trouble(""), "");
+  EXPECT_EQ(trouble(std::string("a\0b\0", 4)), "");
+}
+
 TEST_F(StreamTest, DockerEndlessLineIsLeftOut) {
   std::string text = docker("Jan 19 00:10:50 post a[1]: first\n");
   for (int i = 0; i < 100; ++i) text += docker(std::string(16384, 'x'));
   text += docker("end\n") + docker("Jan 19 00:10:50 post a[1]: last\n");
   EXPECT_EQ(read(text, Form::kDockerJson).size(), 2u);
   EXPECT_EQ(figures_.overlong, 1u);
+  EXPECT_EQ(figures_.continued, 100u);
+  EXPECT_EQ(figures_.lines, 103u);
+}
+
+TEST_F(StreamTest, EveryLineIsInOneFigure) {
+  const std::string good = "Jan 19 00:10:56 post a[1]: one\n", at = "2026-01-19T00:10:56Z stdout ";
+  const std::string endless = std::string(3 << 20, 'x') + "\n";
+  const std::pair<Form, std::string> texts[] = {
+      {Form::kSyslog, good + good + "junk\n\n" + endless + good},
+      {Form::kDockerJson, docker(good) + docker(good) + "junk\n\n" + endless + docker("piece")},
+      {Form::kCri, at + "F " + good + at + "F " + good + "junk\n\n" + endless + at + "P piece\n"},
+      {Form::kExim, "2026-02-03 10:18:01 x\n2026-02-03 10:18:01 y\n" + good + "  To: y\n" + endless}};
+  for (const auto& [form, text] : texts) {
+    SCOPED_TRACE(name_of(form));
+    const size_t records = read(text, form).size();
+    EXPECT_EQ(records + figures_.no_header + figures_.continued + figures_.overlong, figures_.lines);
+    EXPECT_EQ(figures_.lines, static_cast<uint64_t>(std::count(text.begin(), text.end(), '\n')));
+    EXPECT_EQ(figures_.no_header, 1u);
+    EXPECT_EQ(figures_.overlong, 1u);
+  }
 }
 
 TEST_F(StreamTest, HeaderLines) {

@@ -1,5 +1,6 @@
 #include "log/stamp.h"
 
+#include <algorithm>
 #include <array>
 
 namespace mailward {
@@ -86,6 +87,24 @@ size_t parse_offset(std::string_view t, size_t at, Stamp& out) {
   return i + (colon ? 6 : 5);
 }
 
+// "UTC", "CET", "-03", "+0530" at `at`; the place after it, 0: no name of a zone.
+size_t parse_zone_name(std::string_view t, size_t at, Stamp& out) {
+  constexpr size_t kShortest = 3, kLongest = 6;  // POSIX, TZNAME_MAX of the usual systems
+  const size_t end = std::min(t.find(' ', at), t.size());
+  const std::string_view name = t.substr(at, end - at);
+  if (name.size() < kShortest || name.size() > kLongest) return 0;
+  if (name[0] == '+' || name[0] == '-') {
+    const int hours = digits(name, 1, 2), minutes = name.size() == 5 ? digits(name, 3, 2) : 0;
+    if ((name.size() != 3 && name.size() != 5) || hours < 0 || hours > 24 || minutes < 0 || minutes > 59) return 0;
+    out.has_offset = true;
+    out.offset = (hours * 60 + minutes) * 60 * (name[0] == '-' ? -1 : 1);
+    return end;
+  }
+  if (!std::all_of(name.begin(), name.end(), [](char c) { return c >= 'A' && c <= 'Z'; })) return 0;
+  out.has_offset = name == "UTC" || name == "GMT";
+  return end;
+}
+
 int hex_value(char c) {
   if (is_digit(c)) return c - '0';
   if (c >= 'a' && c <= 'f') return c - 'a' + 10;
@@ -147,6 +166,35 @@ size_t parse_unix_stamp(std::string_view t, Stamp& out) {
   set_unix_time(int64_t{high} * 100'000 + low, micros, s);
   out = s;
   return at;
+}
+
+size_t parse_full_stamp(std::string_view t, Stamp& out) {
+  constexpr std::array<std::string_view, 7> kDays = {"Mon ", "Tue ", "Wed ", "Thu ", "Fri ", "Sat ", "Sun "};
+  constexpr size_t kDay = 4;
+  if (std::none_of(kDays.begin(), kDays.end(), [&](std::string_view day) { return t.starts_with(day); })) return 0;
+  Stamp s;
+  size_t at = parse_iso_stamp(t.substr(kDay), s);
+  if (at == 0 || t[kDay + 10] != ' ') return 0;
+  at += kDay;
+  if (!s.has_offset) {
+    at = has(t, at, ' ') ? parse_zone_name(t, at + 1, s) : 0;
+    if (at == 0) return 0;
+  }
+  out = s;
+  return at;
+}
+
+size_t parse_uptime_stamp(std::string_view t) {
+  constexpr size_t kLongest = 64;
+  if (!has(t, 0, '[')) return 0;
+  size_t at = 1;
+  while (has(t, at, ' ')) ++at;
+  const size_t seconds = at;
+  while (at < t.size() && is_digit(t[at])) ++at;
+  if (at == seconds || !has(t, at, '.') || digits(t, at + 1, 6) < 0) return 0;
+  at += 7;
+  while (at < t.size() && at < kLongest && (is_digit(t[at]) || std::string_view(" <>.").contains(t[at]))) ++at;
+  return has(t, at, ']') && at < kLongest && has(t, at + 1, ' ') ? at + 1 : 0;
 }
 
 size_t parse_tai64_stamp(std::string_view t, Stamp& out) {

@@ -22,6 +22,15 @@ size_t parse_iso_stamp(std::string_view text, Stamp& out);
 // "1772409600.123456" (journalctl -o short-unix); ten digits before the point.
 size_t parse_unix_stamp(std::string_view text, Stamp& out);
 
+// "Sat 2026-03-02 10:00:00 CET" (journalctl -o short-full and with-unit). "UTC", "GMT" and a zone that is a
+// number ("-03", "+0530") give the offset; another name means the reader's zone, for such names are not
+// unique.
+size_t parse_full_stamp(std::string_view text, Stamp& out);
+
+// "[13530.929637]", "[    5.000032 <    0.000032 >]": seconds since the machine's start (journalctl -o
+// short-monotonic and short-delta). No instant follows from it.
+size_t parse_uptime_stamp(std::string_view text);
+
 // "@4000000065c0a1b2c3d4e5f6" (TAI64N, 25 bytes), "@4000000065c0a1b2" (TAI64, 17 bytes).
 // TAI is taken to be 10 seconds before UTC's count, as daemontools' clock does.
 size_t parse_tai64_stamp(std::string_view text, Stamp& out);

@@ -30,7 +30,9 @@ constexpr size_t kLongest = 250;  // of a key that is looked at; offsets are byt
 
 void set_program(HeaderSlot& slot, std::string_view key, size_t from, size_t to, bool pid) {
   const std::string_view program = key.substr(from, to - from);
-  const bool exim = program == "exim" || program == "exim4";
+  std::string_view daemon = program;
+  if (daemon.ends_with(".service")) daemon.remove_suffix(8);  // journalctl -o with-unit
+  const bool exim = daemon == "exim" || daemon == "exim4";
   slot.program_at = static_cast<uint8_t>(from);
   slot.program_length = static_cast<uint8_t>(program.size());
   slot.tail = pid ? (exim ? Tail::kEximPid : Tail::kPid) : (exim ? Tail::kEximMessage : Tail::kMessage);

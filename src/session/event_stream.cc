@@ -134,6 +134,9 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
   figures.lost = lines.lost;
   figures.overlong = lines.overlong;
   figures.unheeded = lines.unheeded;
+  figures.no_header = lines.no_header;
+  figures.continued = lines.continued;
+  figures.untrusted = lines.untrusted;
   figures.first = lines.first;
   figures.last = lines.last;
   return figures;

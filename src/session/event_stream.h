@@ -38,7 +38,10 @@ struct ReadOptions {
 struct ReadFigures {
   uint64_t bytes = 0, lines = 0, events = 0, not_understood = 0, other_programs = 0;
   uint64_t ambiguous = 0, lost = 0, overlong = 0;
-  uint64_t unheeded = 0;  // lines that tell nothing that the grammar was narrowed to
+  uint64_t unheeded = 0;   // lines that tell nothing that the grammar was narrowed to
+  uint64_t no_header = 0;  // of `not_understood`: not of the form that most lines of the file have
+  uint64_t continued = 0;  // no lines of their own: parts of the one before, and empty ones
+  uint64_t untrusted = 0;  // of a journal: an ordinary user's process wrote them
   Instant first = kNoInstant, last = kNoInstant;
   std::vector<std::string> trouble;  // files that could not be read to their end: one sentence each
 };

@@ -32,6 +32,9 @@ void LineFigures::add(const LineFigures& other) {
   lost += other.lost;
   overlong += other.overlong;
   unheeded += other.unheeded;
+  no_header += other.no_header;
+  continued += other.continued;
+  untrusted += other.untrusted;
   if (has_time(other.first) && (!has_time(first) || other.first < first)) first = other.first;
   if (has_time(other.last) && other.last > last) last = other.last;
 }
@@ -55,14 +58,20 @@ MAILWARD_INLINE bool LineReader::read_header(const char* begin, const char* end,
   line.where.line = ++line_;
   const Took took = header.read(line.where.raw, line.record);
   if (took == Took::kRecord) return find_rules(line);
-  if (took == Took::kNoHeader) {
-    ++figures_.not_understood;
-    if (options_.unexplained) {
-      line.record = Record{};
-      tracker_.show(line.where, out);
-    }
-  }
+  without_record(took, line, out);
   return false;
+}
+
+void LineReader::without_record(Took took, Line& line, Batch& out) {
+  if (took != Took::kNoHeader) {
+    ++figures_.continued;
+    return;
+  }
+  ++figures_.not_understood;
+  ++figures_.no_header;
+  if (!options_.unexplained) return;
+  line.record = Record{};
+  tracker_.show(line.where, out);
 }
 
 // False: it is the rest of the record before.
@@ -78,7 +87,9 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
     if (line.rules && !is_heeded(line.rules)) line.rules = &ProgramRules::unheeded();
     if (r.note) *r.note = {line.rules, kNoted | line.where.host};
   }
-  return !line.rules || !line.rules->cut || !continues(r, line.where.host, *line.rules);
+  if (!line.rules || !line.rules->cut || !continues(r, line.where.host, *line.rules)) return true;
+  ++figures_.continued;
+  return false;
 }
 
 MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {

@@ -13,6 +13,7 @@
 #include "grammar/grammar.h"
 #include "log/header.h"
 #include "log/line_ends.h"
+#include "log/record_stream.h"
 #include "session/event_stream.h"
 #include "session/tracker.h"
 
@@ -23,7 +24,10 @@ inline constexpr size_t kMaxLine = 64 * 1024;
 
 struct LineFigures {
   uint64_t lines = 0, not_understood = 0, other_programs = 0, lost = 0, overlong = 0;
-  uint64_t unheeded = 0;  // lines that tell nothing that is asked for (Grammar::narrow()), matched or not
+  uint64_t unheeded = 0;   // lines that tell nothing that is asked for (Grammar::narrow()), matched or not
+  uint64_t no_header = 0;  // of `not_understood`: not of the form that most lines of the file have
+  uint64_t continued = 0;  // no lines of their own: parts of the one before, and empty ones
+  uint64_t untrusted = 0;  // of a journal: an ordinary user's process wrote them
   Instant first = kNoInstant, last = kNoInstant;
   void add(const LineFigures& other);
 };
@@ -71,11 +75,15 @@ class LineReader {
     }
     for (const auto& [writer, length] : other.last_lengths_) last_length(writer) = length;
   }
-  // A stream of records read on by so many lines, of which some had no header or were too long.
-  void skip_lines(uint64_t lines, uint64_t no_header, uint64_t overlong) {
-    line_ += lines;
-    figures_.lines += lines;
+  // A stream of records read on, from the figures `before` to the figures `now`.
+  void skip_lines(const StreamFigures& before, const StreamFigures& now) {
+    const uint64_t no_header = now.no_header - before.no_header, overlong = now.overlong - before.overlong;
+    line_ += now.lines - before.lines;
+    figures_.lines += now.lines - before.lines;
     figures_.not_understood += no_header + overlong;
+    figures_.no_header += no_header;
+    figures_.continued += now.continued - before.continued;
+    figures_.untrusted += now.untrusted - before.untrusted;
     figures_.overlong += overlong;
   }
   // Forgets what the lines so far left behind.
@@ -108,6 +116,7 @@ class LineReader {
   };
   static constexpr size_t kTogether = 16;
   bool read_header(const char* begin, const char* end, HeaderReader& header, Line& line, Batch& out);
+  void without_record(Took took, Line& line, Batch& out);
   bool find_rules(Line& line);
   void explain(Line& line, Batch& out);
   Line* explain_together(Line* end, Batch& out);

@@ -51,6 +51,10 @@ class LineReaderTest : public testing::Test {
         return fmt::format("@4000000069a5{:04x}00000000 {}", at % 65536, text);
       case Form::kBare:
         return text;
+      case Form::kTagged:
+        return fmt::format("{}[{}]: {}", s.program->name, 1 + below(30), text);
+      case Form::kUptime:
+        return fmt::format("[{:5}.000000] mail {}[{}]: {}", at, s.program->name, 1 + below(30), text);
       default:
         break;
     }
@@ -100,9 +104,11 @@ class LineReaderTest : public testing::Test {
       text += '\n';
     }
     const LineFigures& f = reader.figures();
-    return text + fmt::format("{} lines, {} not understood, {} of other programs, {} lost, {} events, {} ambiguous\n",
-                              f.lines, f.not_understood, f.other_programs, f.lost, tracker.figures().events,
-                              tracker.figures().ambiguous);
+    return text + fmt::format(
+                      "{} lines, {} not understood, {} of other programs, {} lost, {} events, {} ambiguous, "
+                      "{} without header, {} continued\n",
+                      f.lines, f.not_understood, f.other_programs, f.lost, tracker.figures().events,
+                      tracker.figures().ambiguous, f.no_header, f.continued);
   }
 
   std::unique_ptr<Grammar> grammar_;
@@ -111,7 +117,8 @@ class LineReaderTest : public testing::Test {
 };
 
 TEST_F(LineReaderTest, TogetherTellsWhatOneByOneTells) {
-  for (const Form form : {Form::kSyslog, Form::kDovecot, Form::kExim, Form::kTai64n, Form::kBare}) {
+  for (const Form form :
+       {Form::kSyslog, Form::kDovecot, Form::kExim, Form::kTai64n, Form::kTagged, Form::kUptime, Form::kBare}) {
     for (int round = 0; round < (form == Form::kBare ? 3 : 20); ++round) {
       std::vector<std::string> lines;
       for (int at = 0; at < 150; ++at) lines.push_back(below(20) ? line(form, at) : lines.empty() ? "" : lines.back());

@@ -50,6 +50,9 @@ class Tester {
     for (const Rule& r : f.rules) {
       d.samples += r.samples.size();
       d.rules_with_sample += !r.samples.empty();
+      if (r.samples.empty())
+        report_.without_sample.push_back(
+            fmt::format("{}:{}: rule `{}` has no sample: nothing shows that it holds", r.path, r.at_line, r.name));
       for (const Sample& s : r.samples) sample(f, r, s);
     }
     for (const NegativeSample& n : f.negatives) negative(f, n);

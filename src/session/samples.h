@@ -16,7 +16,8 @@ struct SampleReport {
     size_t rules_with_sample = 0;
   };
   std::vector<Daemon> daemons;
-  std::vector<std::string> failures;  // "rules/x.toml:12: rule `y`: user is `a`, not `b`"
+  std::vector<std::string> without_sample;  // "rules/x.toml:12: rule `y` has no sample: nothing shows that it holds"
+  std::vector<std::string> failures;        // "rules/x.toml:12: rule `y`: user is `a`, not `b`"
 };
 
 SampleReport test_samples(const Grammar& grammar, const std::vector<std::string>& only = {});

@@ -320,8 +320,7 @@ bool SetReader::next_records(Batch& out) {
     auto more = records_->next(r);
     if (!more) trouble_.push_back(fmt::format("{}: {}", part().name, more.error().message));
     const StreamFigures& f = records_->figures();
-    reader_.skip_lines(f.lines - stream_seen_.lines, f.no_header - stream_seen_.no_header,
-                       f.overlong - stream_seen_.overlong);
+    reader_.skip_lines(stream_seen_, f);
     stream_seen_ = f;
     if (!more || !*more) return false;
     if (has_time(r.time)) previous_ = r.time;

@@ -43,6 +43,9 @@ void append_input(std::string& out, const InputReport& input) {
   append_times(out, input.first, input.last);
   if (input.ambiguous > 0) append_count(out, "ambiguous", input.ambiguous);
   if (input.lost > 0) append_count(out, "lost", input.lost);
+  if (input.other_programs > 0) append_count(out, "other_programs", input.other_programs);
+  if (input.continued > 0) append_count(out, "continued", input.continued);
+  if (input.untrusted > 0) append_count(out, "untrusted", input.untrusted);
   out += '}';
 }
 

@@ -15,6 +15,7 @@ constexpr size_t kEventsAndLogins = 52;  // columns that these two need for a so
 constexpr size_t kShortAddress = 15;     // IPv4: the least that its column is given
 constexpr size_t kGap = 2;               // between columns
 constexpr size_t kLongestLogin = 28;     // of one login name
+constexpr size_t kLeastPolicy = std::string_view("POLICY BROKEN").size();
 constexpr size_t kLongestPolicy = 24;
 constexpr size_t kIndent = 2;  // of a source's second line
 
@@ -127,15 +128,14 @@ class Table {
  private:
   size_t longest_policy() const {
     const size_t beside = kShortAddress + kGap;
-    return std::clamp(screen_.width - std::min(screen_.width, beside), std::string_view("POLICY BROKEN").size(),
-                      kLongestPolicy);
+    return std::clamp(screen_.width - std::min(screen_.width, beside), kLeastPolicy, kLongestPolicy);
   }
 
   Row row_of(const SourceReport& source) const {
     Row row;
     row.source = &source;
     row.address = format_address(source.address);
-    row.policy = policy_cell(source, head_, screen_.charset, longest_policy());
+    row.policy = policy_cell(source, head_, screen_.charset, policy_width_);
     // "03-09 08:55", with the year where the log has several.
     const auto local = [&](Instant t) {
       return format_local(t, options_.time, 16).substr(has_time(t) ? year_from_ : 0);
@@ -153,7 +153,7 @@ class Table {
         timed_ && format_local(input.first, options_.time, 4) == format_local(input.last, options_.time, 4);
     year_from_ = one_year ? 5 : 0;
     time_width_ = 16 - year_from_;
-    policy_width_ = std::string_view("POLICY BROKEN").size();
+    policy_width_ = kLeastPolicy;
     for (const auto* list : {&offenders_, &others_}) {
       for (const SourceReport& source : *list) {
         address_width_ = std::max(address_width_, format_address(source.address).size());
@@ -161,14 +161,20 @@ class Table {
             std::max(policy_width_, width_of(policy_cell(source, head_, screen_.charset, longest_policy())));
       }
     }
-    // What gives way on a narrow screen: first the activity, then the address's column (a longer one
-    // gets a line to itself), then the times, the first one first.
+    // What gives way on a narrow screen: first the policy's name, then the activity, then the address's column (a
+    // longer one gets a line to itself), then the times, the first one first.
     times_ = timed_ ? 2 : 0;
     const auto taken_with_times = [&] { return policy_width_ + kGap + times_ * (time_width_ + kGap); };
     while (times_ > 0 && kShortAddress + taken_with_times() > screen_.width) --times_;
-    const size_t fixed = taken_with_times();
+    size_t fixed = taken_with_times();
     const size_t one_line = fixed + (timed_ ? kActivityBuckets + kGap : 0) + address_width_ + kGap + kEventsAndLogins;
     one_line_ = screen_.width >= one_line;
+    // A long name of a policy is shortened before the activity gives way.
+    const size_t too_wide = fixed + kShortAddress + kGap + kActivityBuckets;
+    if (timed_ && !one_line_ && too_wide > screen_.width && too_wide - screen_.width <= policy_width_ - kLeastPolicy) {
+      policy_width_ -= too_wide - screen_.width;
+      fixed = taken_with_times();
+    }
     active_ = timed_ && (one_line_ || kShortAddress + kGap + fixed + kActivityBuckets <= screen_.width);
     const size_t taken = fixed + (active_ ? kActivityBuckets + (one_line_ ? kGap : 0) : 0);
     const size_t room = std::max(kShortAddress, screen_.width - std::min(screen_.width, taken + kGap));

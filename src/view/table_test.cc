@@ -130,6 +130,24 @@ TEST(Table, TheYearIsToldWhereThereAreTwo) {
   EXPECT_NE(table_of(report, options(80)).find("2026-03-09 07:55  2026-03-09 07:59"), std::string::npos);
 }
 
+TEST(Table, ALongNameOfAPolicyDoesNotCostTheActivity) {
+  Report report = sample_report();
+  report.sources[0].policies = {"strikes/a-policy-with-a-long-name"};
+  const auto row = [&](size_t width) {
+    const std::string text = table_of(report, options(width));
+    EXPECT_LE(widest(text), width) << text;
+    return text.substr(0, text.find("\n  auth"));
+  };
+  EXPECT_EQ(row(80),
+            "OFFENDER         POLICY BROKEN        FIRST SEEN   LAST SEEN    ACTIVITY\n"
+            "143.110.219.209  a-policy-with-a-lo…  03-09 07:55  03-09 07:59   ▁▂▃▄▅▆▇█      █");
+  EXPECT_NE(row(74).find("a-policy-wit…  03-09"), std::string::npos) << row(74);
+  EXPECT_NE(row(74).find("ACTIVITY"), std::string::npos);
+  // Narrower, the activity gives way, and the name has the room.
+  EXPECT_EQ(row(73).find("ACTIVITY"), std::string::npos);
+  EXPECT_NE(row(73).find("a-policy-with-a-long-na…"), std::string::npos) << row(73);
+}
+
 TEST(Table, NoTimesNoColumnsOfThem) {
   Report report = sample_report();
   report.input.first = report.input.last = kNoInstant;
@@ -151,11 +169,16 @@ TEST(Table, DoubtsAreTold) {
   report.input.lost = 2;
   report.input.overlong = 1;
   report.input.not_understood = 999;
+  report.input.continued = 10;
+  report.input.untrusted = 1;
   const std::string text = table_of(report, options(400));
-  EXPECT_NE(text.find("Not understood: 99.9 % of the lines (999)."), std::string::npos) << text;
+  EXPECT_NE(text.find("Not understood: 99.9 % of the lines (999); empty, or part of the line before: 1.0 %."),
+            std::string::npos)
+      << text;
   EXPECT_NE(text.find("1 line could be read as two addresses: charged to nobody."), std::string::npos);
   EXPECT_NE(text.find("The log admits 2 gaps where lines are missing."), std::string::npos);
   EXPECT_NE(text.find("1 line was longer"), std::string::npos);
+  EXPECT_NE(text.find("1 line is not believed: an ordinary user wrote it."), std::string::npos);
 }
 
 TEST(Table, ALogOfOtherThingsIsNamedAsSuch) {

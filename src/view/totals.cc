@@ -57,10 +57,16 @@ std::string doubts(const InputReport& input) {
   if (input.not_understood > 0) text += fmt::format(" ({})", grouped(input.not_understood));
   if (input.other_programs > 0)
     text += fmt::format("; of other programs: {}", percent(input.other_programs, input.lines));
+  if (input.continued > 0)
+    text += fmt::format("; empty, or part of the line before: {}", percent(input.continued, input.lines));
   text += '.';
   if (input.ambiguous > 0) {
     text += fmt::format(" {} could be read as two addresses: charged to nobody.", counted(input.ambiguous, "line"));
   }
+  if (input.untrusted > 0)
+    text += fmt::format(" {} not believed: an ordinary user wrote {}.",
+                        input.untrusted == 1 ? "1 line is" : grouped(input.untrusted) + " lines are",
+                        input.untrusted == 1 ? "it" : "them");
   if (input.lost > 0) text += fmt::format(" The log admits {} where lines are missing.", counted(input.lost, "gap"));
   if (input.overlong > 0)
     text += fmt::format(" {} longer than can be and cut.",
@@ -87,6 +93,15 @@ std::string why_nothing(const InputReport& input, Instant since, Instant until, 
   if (input.lines > 0 && input.events == 0 && input.ambiguous == 0 && input.unheeded == 0)
     return "No line of it tells of a client; `mailward rules list` names the daemons whose lines are known.";
   return "";
+}
+
+std::string why_not_understood(const InputReport& input) {
+  constexpr uint64_t kFew = 10, kShare = 20;  // one line in twenty
+  if (input.no_header < kFew || input.no_header * kShare < input.lines) return "";
+  return fmt::format(
+      "{} of {} have another form than most lines of their file, or none, and were not understood; "
+      "where several logs are in one file, give each a file of its own",
+      grouped(input.no_header), counted(input.lines, "line"));
 }
 
 void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out) {
