@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <cstddef>
 #include <cstdint>
 #include <optional>
 #include <string_view>
@@ -109,9 +110,10 @@ struct alignas(64) Event {
   Instant time = kNoInstant;
   Address address;  // empty(): nobody is named (ambiguous lines only)
   EventKind kind = EventKind::kNone;
-  bool unknown_user = false;  // the log itself says that this user does not exist
-  uint16_t port = 0;          // the client's; 0 where the log has none
-  uint32_t count = 1;         // of how many attempts this one line tells
+  bool unknown_user : 1 = false;  // the log itself says that this user does not exist
+  bool mild : 1 = false;          // a refusal that is not held against the client: come again, mailbox full, too large
+  uint16_t port = 0;              // the client's; 0 where the log has none
+  uint32_t count = 1;             // of how many attempts this one line tells
   uint32_t pid = 0;
   uint32_t file = 0;  // index into the input's files
   uint64_t line = 0;  // counts from 1 in that file
@@ -122,5 +124,6 @@ struct alignas(64) Event {
   std::string_view fact(Fact f) const { return facts[static_cast<size_t>(f)]; }
   std::string_view user() const { return fact(Fact::kUser); }
 };
+static_assert(offsetof(Event, facts) + sizeof(std::string_view) <= 64);
 
 }  // namespace mailward

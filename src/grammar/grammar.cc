@@ -199,6 +199,7 @@ class Grammar::Compiler {
     m.daemon = program.daemon;
     m.hint = r.hint;
     m.unknown_user = r.unknown_user;
+    m.mild = r.mild;
     m.count = r.count;
     m.twice = r.twice || (twice && std::any_of(r.events.begin(), r.events.end(),
                                                [](EventKind k) { return severity_of(k) != Severity::kNeutral; }));

@@ -35,6 +35,7 @@ struct RuleMeaning {
   uint8_t attempt = kNoAttempt;  // number of the class within its group
   bool hint = false;
   bool unknown_user = false;
+  bool mild = false;
   bool twice = false;
   bool plain = false;    // its events are no attempts and wait for nothing
   bool follows = false;  // a line in a session that another one opened

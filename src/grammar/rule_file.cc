@@ -177,7 +177,7 @@ class Reader {
 
   void rule(const toml::table& t) {
     known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count",
-              "unknown_user", "set", "fallback", "twice", "vis", "sample", "note"});
+              "unknown_user", "mild", "set", "fallback", "twice", "vis", "sample", "note"});
     Rule r;
     r.path = out_.path;
     r.at_line = line_of(t);
@@ -192,6 +192,7 @@ class Reader {
     rule_event(t, r);
     rule_session(t, r);
     r.unknown_user = flag(t, "unknown_user");
+    r.mild = flag(t, "mild");
     r.fallback = flag(t, "fallback");
     r.twice = flag(t, "twice");
     for (const std::string& name : texts(t, "vis")) {
@@ -318,6 +319,8 @@ class Reader {
         v = *s;
       else if (const auto i = value.value_exact<int64_t>())
         v = std::to_string(*i);
+      else if (const auto b = value.value_exact<bool>(); b && key.str() == "mild")
+        v = *b ? "true" : "";
       else
         wrong(value, "a fact is a string or a number");
       if (key.str() == "event")

@@ -44,6 +44,7 @@ struct Rule {
   std::string attempt;
   bool hint = false;
   bool unknown_user = false;
+  bool mild = false;
   bool fallback = false;
   bool twice = false;        // the daemon may write the line a second time
   std::vector<Capture> vis;  // facts that are escaped as by vis(3)

@@ -75,7 +75,8 @@ bool is_gives(std::string_view text) {
     const std::string_view key = line.key();
     if (key.empty() || std::find(keys.begin(), last, key) != last) return false;
     *last = key;
-    if (!line.equals() || !(line.quoted() || line.number())) return false;
+    if (!line.equals()) return false;
+    if (key == "mild" ? !line.take("true") : !(line.quoted() || line.number())) return false;
     line.blanks();
     if (line.take("}")) return line.at_end();
     if (!line.take(",")) return false;

@@ -77,6 +77,8 @@ TEST(ShortRules, RefusesWhatCantBeSeenLineByLine) {
            "version = \"1\"\nline = 'x1'\ngives = { a = \"1\", }\n",    //
            "version = \"1\"\nline = 'x1'\ngives = { a = 01 }\n",        //
            "version = \"1\"\nline = 'x1'\ngives = { a = true }\n",      //
+           "version = \"1\"\nline = 'x1'\ngives = { mild = 1 }\n",      //
+           "version = \"1\"\nline = 'x1'\ngives = { mild = truer }\n",  //
            "version = \"1\"\nline = 'x1'\ngives = { a = \"1\" } b\n",   //
            "version = \"1\"\nline = 'x1'\ngives = { }\ngives = { }\n",  //
            "version = \"1\"\nline = 'x1'\n  gives = { }\n",             //

@@ -45,16 +45,16 @@ class Domains {
     return read_all(name, logged_in, wants_user);
   }
 
+  // A hash of a name, the same for names that mean one mailbox: letters' case doesn't matter, and a
+  // configured domain was taken off. Never 0.
+  static uint32_t user_hash(std::string_view name);
+
  private:
   Reading read_all(std::string_view name, bool logged_in, bool wants_user);
 
   // The number for a domain: kLocal, kForeign, kUndecided (the table is full)
   // or a place in the table. `logged_in`: this name was let in.
   uint16_t classify(std::string_view domain, bool logged_in);
-
-  // A hash of a name, the same for names that mean one mailbox: letters' case doesn't matter, and a
-  // configured domain was taken off. Never 0.
-  static uint32_t user_hash(std::string_view name);
 
   // Looked up by views, without a copy.
   struct Hash {

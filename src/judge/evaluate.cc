@@ -34,10 +34,14 @@ std::vector<uint32_t> group_marks(const std::vector<Mark>& marks, size_t keys, K
 }  // namespace
 
 bool JudgeState::counts(const PolicyRule& rule, const Mark& m) const {
+  return !(m.sum && rule.window > 0) && concerns(rule, m);
+}
+
+// It counts, or would if its time were still known.
+bool JudgeState::concerns(const PolicyRule& rule, const Mark& m) const {
   const Policy& p = rule.policy;
   if (!(p.events >> static_cast<unsigned>(m.kind) & 1)) return false;
   if (m.spared & rule.spare_bits) return false;
-  if (m.sum && rule.window > 0) return false;
   switch (p.when) {
     case When::kAny:
       break;
@@ -95,7 +99,9 @@ void JudgeState::settle(bool final) {
 // No policy asks who else did something, or when: each address is judged by its own sums, where they lie.
 bool JudgeState::only_sums() const {
   const auto plain = [](const PolicyRule& r) {
-    return r.policy.per == Per::kAddress && r.group == nullptr && r.window == 0 && !r.policy.spare_senders;
+    const Policy& p = r.policy;
+    const bool excuses = p.spare_senders || p.spare_mild || p.spare_people > 0 || p.addresses > 1;
+    return p.per == Per::kAddress && r.group == nullptr && r.window == 0 && !excuses;
   };
   return spans.empty() && std::all_of(rules.begin(), rules.end(), plain);
 }
@@ -201,8 +207,9 @@ void JudgeState::judge_address(const PolicyRule& rule, std::span<const uint32_t>
 void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list, int64_t settled) {
   const auto flag = [&](size_t i) {
     const Mark& m = marks[list[i].mark];
-    const bool maybe_the_user =
-        rule.policy.per == Per::kUser && (settled != kEnd || keep_breaches || has_login[rule.group->of(m.source)]);
+    const Policy& p = rule.policy;
+    const bool maybe_the_user = p.per == Per::kUser && (settled != kEnd || keep_breaches || p.addresses > 1 ||
+                                                        p.spare_people > 0 || has_login[rule.group->of(m.source)]);
     if (maybe_the_user)
       breaches.push_back({m.source, static_cast<uint32_t>(rule.number), m.user});
     else
@@ -231,7 +238,7 @@ void JudgeState::pass_over_keys(const PolicyRule& rule, int64_t settled) {
   keys.assign(marks.size(), kNobody);
   for (uint32_t i = 0; i < marks.size(); ++i) {
     const Mark& m = marks[i];
-    if (!counts(rule, m) || ignored[m.source] || (per_user && m.user == 0)) continue;
+    if (!counts(rule, m) || ignored[m.source] || (per_user && (m.user == 0 || !names_user(m.kind)))) continue;
     keys[i] = per_user ? user_numbers.try_emplace(m.user, static_cast<uint32_t>(totals.size())).first->second
                        : rule.group->of(m.source);
     if (keys[i] == totals.size()) totals.push_back(0);
@@ -274,70 +281,6 @@ void JudgeState::settle_user_breaches() {
     if (run < kMostUsersOfOne) kept.push_back(b);
   }
   breaches = std::move(kept);
-}
-
-// Whoever sends more than is refused is a mail server with some bad mail, not an attacker.
-void JudgeState::spare_senders() {
-  std::vector<const PolicyRule*> sparing;
-  for (const PolicyRule& rule : rules)
-    if (rule.policy.spare_senders) sparing.push_back(&rule);
-  if (sparing.empty()) return;
-  const auto accused = [&](const Source& s) {
-    return std::any_of(sparing.begin(), sparing.end(), [&](const auto* r) { return s.broken >> r->number & 1; });
-  };
-  // Few: who broke such a policy, and sent something.
-  std::vector<uint32_t> place(sources.size(), kNobody);
-  for (uint32_t i = 0; i < sources.size(); ++i)
-    if (accused(sources[i])) place[i] = 0;
-  std::vector<uint32_t> senders;
-  std::vector<uint64_t> taken;
-  for (const Mark& m : marks) {
-    if (m.kind != EventKind::kAccepted || place[m.source] == kNobody) continue;
-    if (place[m.source] == 0) {
-      senders.push_back(m.source);
-      taken.push_back(0);
-      place[m.source] = static_cast<uint32_t>(senders.size());
-    }
-    taken[place[m.source] - 1] += m.weight;
-  }
-  std::vector<uint64_t> counted(senders.size() * sparing.size(), 0);
-  for (const Mark& m : marks) {
-    if (const uint32_t at = place[m.source]; at != kNobody && at != 0)
-      for (size_t r = 0; r < sparing.size(); ++r)
-        if (sparing[r]->policy.events & bit(m.kind)) counted[(at - 1) * sparing.size() + r] += m.weight;
-  }
-  for (size_t i = 0; i < senders.size(); ++i)
-    for (size_t r = 0; r < sparing.size(); ++r)
-      if (taken[i] > counted[i * sparing.size() + r])
-        sources[senders[i]].broken &= ~(uint32_t{1} << sparing[r]->number);
-}
-
-// Who is one person's address for policies per user.
-Grouping* JudgeState::people() const {
-  const auto per_user = [](const PolicyRule& r) { return r.policy.per == Per::kUser; };
-  return std::find_if(rules.begin(), rules.end(), per_user)->group;
-}
-
-void JudgeState::note_logins() {
-  const Grouping* const group = people();
-  has_login.assign(group->size(), false);
-  for (const Mark& m : marks)
-    if (m.kind == EventKind::kAuthOk) has_login[group->of(m.source)] = true;
-}
-
-// Never an address that logged in as the user; a login that doesn't tell its name was maybe his.
-void JudgeState::flag_user_breaches() {
-  if (breaches.empty()) return;
-  const Grouping* const group = people();
-  std::vector<bool> accused(group->size(), false);
-  for (const UserBreach& b : breaches) accused[group->of(b.source)] = true;
-  std::unordered_set<uint64_t> logins;  // of those
-  const auto key = [&](uint32_t source, uint32_t user) { return uint64_t{group->of(source)} << 32 | user; };
-  for (const Mark& m : marks)
-    if (m.kind == EventKind::kAuthOk && accused[group->of(m.source)]) logins.insert(key(m.source, m.user));
-  for (const UserBreach& b : breaches)
-    if (!logins.contains(key(b.source, b.user)) && !logins.contains(key(b.source, 0)))
-      sources[b.source].broken |= uint32_t{1} << b.rule;
 }
 
 }  // namespace mailward

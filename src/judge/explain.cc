@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <tuple>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "base/text.h"
 #include "judge/state.h"
@@ -36,7 +37,7 @@ Network widest(const PolicySet& set, Address a) {
 
 ExplainedEvent owned(const Event& e) {
   ExplainedEvent out{
-      e.time, e.address,         e.kind, e.count, e.pid, e.file, e.line, e.unknown_user, std::string(e.daemon),
+      e.time, e.address,         e.kind, e.count, e.pid, e.file, e.line, e.unknown_user, e.mild, std::string(e.daemon),
       {},     std::string(e.raw)};
   for (size_t i = 0; i < kFacts; ++i) out.facts[i] = std::string(e.facts[i]);
   return out;
@@ -69,7 +70,10 @@ struct Explainer::State {
   uint32_t worst_user(const PolicyRule& rule) const;
   void find_window(const PolicyRule& rule, const std::vector<Step>& steps, Verdict& v) const;
   void find_login(const PolicyRule& rule, uint32_t user, Verdict& v) const;
+  bool one_address(const PolicyRule& rule, uint32_t source) const;
   std::string excuse(const PolicyRule& rule, uint32_t user) const;
+  uint32_t taking_part(const PolicyRule& rule, uint32_t user) const;
+  std::string person(const PolicyRule& rule, uint32_t user) const;
 
   Address address;
   Network around;
@@ -77,7 +81,8 @@ struct Explainer::State {
   Judge whole;                // the scan's own verdict on everything
   JudgeState part;            // what touches the address, with places; marks are never thinned out
   std::vector<Place> places;  // of part.marks
-  std::unordered_map<uint32_t, std::string> names;  // users that the address tried or was, by hash
+  std::unordered_map<uint64_t, uint32_t> taking_part_of;  // by UserBreach::of()
+  std::unordered_map<uint32_t, std::string> names;        // users that the address tried or was, by hash
   Explanation explanation;
 };
 
@@ -124,7 +129,7 @@ Evidence Explainer::State::evidence_of(uint32_t mark) const {
 // What counts for the key that the address falls under, in order of time.
 std::vector<Step> Explainer::State::steps_of(const PolicyRule& rule, uint32_t user, uint64_t& spared) const {
   const auto same_key = [&](const Mark& m) {
-    if (rule.policy.per == Per::kUser) return m.user == user && user != 0;
+    if (rule.policy.per == Per::kUser) return m.user == user && user != 0 && names_user(m.kind);
     return rule.group ? rule.group->of(m.source) == rule.group->of(me) : m.source == me;
   };
   std::vector<Step> steps;
@@ -146,10 +151,10 @@ std::vector<Step> Explainer::State::steps_of(const PolicyRule& rule, uint32_t us
 uint32_t Explainer::State::worst_user(const PolicyRule& rule) const {
   std::unordered_map<uint32_t, bool> tried;
   for (const Mark& m : part.marks)
-    if (m.source == me && m.user != 0 && part.counts(rule, m)) tried.emplace(m.user, true);
+    if (m.source == me && m.user != 0 && names_user(m.kind) && part.counts(rule, m)) tried.emplace(m.user, true);
   std::unordered_map<uint32_t, uint64_t> totals;
   for (const Mark& m : part.marks)
-    if (tried.contains(m.user) && part.counts(rule, m)) totals[m.user] += m.weight;
+    if (tried.contains(m.user) && names_user(m.kind) && part.counts(rule, m)) totals[m.user] += m.weight;
   const auto breach = std::find_if(part.breaches.begin(), part.breaches.end(), [&](const UserBreach& b) {
     return b.source == me && b.rule == rule.number && excuse(rule, b.user).empty();
   });
@@ -199,15 +204,16 @@ void Explainer::State::find_window(const PolicyRule& rule, const std::vector<Ste
   for (size_t i = v.evidence_left_out; i < inside.size(); ++i) v.evidence.push_back(evidence_of(inside[i]));
 }
 
+// Taken for the same address as the one asked about.
+bool Explainer::State::one_address(const PolicyRule& rule, uint32_t source) const {
+  if (rule.policy.per == Per::kAddress) return rule.group ? rule.group->of(source) == rule.group->of(me) : source == me;
+  return network_of(part.sources[source].address, 32, 64) == network_of(address, 32, 64);
+}
+
 void Explainer::State::find_login(const PolicyRule& rule, uint32_t user, Verdict& v) const {
-  const auto one_address = [&](uint32_t source) {
-    if (rule.policy.per == Per::kAddress)
-      return rule.group ? rule.group->of(source) == rule.group->of(me) : source == me;
-    return network_of(part.sources[source].address, 32, 64) == network_of(address, 32, 64);
-  };
   for (uint32_t i = 0; i < part.marks.size(); ++i) {
     const Mark& m = part.marks[i];
-    if (m.kind != EventKind::kAuthOk || !one_address(m.source) || (user != 0 && m.user != user)) continue;
+    if (m.kind != EventKind::kAuthOk || !one_address(rule, m.source) || (user != 0 && m.user != user)) continue;
     if (!v.login || instant_of(m.time) >= v.login->time) v.login = evidence_of(i);
   }
 }
@@ -218,17 +224,56 @@ std::string Explainer::State::excuse(const PolicyRule& rule, uint32_t user) cons
   uint64_t taken = 0, refused = 0;
   bool logged_in = false;
   for (const Mark& m : part.marks) {
-    if (m.kind == EventKind::kAuthOk &&
-        network_of(part.sources[m.source].address, 32, 64) == network_of(address, 32, 64))
-      logged_in |= m.user == user || m.user == 0;
-    if (m.source != me) continue;
-    if (m.kind == EventKind::kAccepted) taken += m.weight;
-    if (rule.policy.events >> static_cast<unsigned>(m.kind) & 1) refused += m.weight;
+    if (m.kind == EventKind::kAuthOk && one_address(rule, m.source)) logged_in |= m.user == user || m.user == 0;
+    if (m.source == me && m.kind == EventKind::kAccepted) taken += m.weight;
+  }
+  if (rule.policy.spare_senders) {
+    std::vector<uint32_t> place(part.sources.size(), kNobody);
+    place[me] = 0;
+    refused = part.refused_by({&rule}, place, 1)[0][0].all();
   }
   if (rule.policy.per == Per::kUser && logged_in) return "it logged in as that user";
+  if (const uint32_t others = taking_part(rule, user); others < rule.policy.addresses)
+    return fmt::format("{} took part, and less than {} are no attack on that user", plural(others, "source"),
+                       rule.policy.addresses);
   if (rule.policy.spare_senders && taken > refused)
     return fmt::format("{} were taken from it, more than the {} counted", plural(taken, "message"), refused);
-  return "";
+  return person(rule, user);
+}
+
+// How many addresses took part in that user's breaches.
+uint32_t Explainer::State::taking_part(const PolicyRule& rule, uint32_t user) const {
+  if (rule.policy.addresses == 1) return 1;
+  const auto at = taking_part_of.find(UserBreach{me, static_cast<uint32_t>(rule.number), user}.of());
+  return at == taking_part_of.end() ? 0 : at->second;
+}
+
+// No more than the people do who log in from there, or the one whose name it is.
+std::string Explainer::State::person(const PolicyRule& rule, uint32_t user) const {
+  if (rule.policy.spare_people == 0 && !rule.policy.spare_mild) return "";
+  std::unordered_set<uint32_t> users;
+  bool owned = false;
+  for (const Mark& m : part.marks) {
+    if (m.kind != EventKind::kAuthOk) continue;
+    if (one_address(rule, m.source)) users.insert(m.user);
+    owned |= rule.policy.per == Per::kUser && m.user == user;
+  }
+  const Grouping* const group = rule.policy.per == Per::kAddress ? rule.group : part.people();
+  Chosen of(group, part.sources.size());
+  of.keys[of.key_of(me)] = true;
+  const Counted all = part.counted_in(rule, of)[of.key_of(me)];
+  if (JudgeState::comes_again(rule.policy, all))
+    return fmt::format("{} are not about the same mail, told to come again or not its fault",
+                       all.weight == 0 ? "none" : fmt::format("no more than {}", all.weight));
+  const uint64_t counted = all.all();
+  const uint64_t persons = std::max<uint64_t>(users.size(), owned);
+  if (counted > persons * rule.policy.spare_people) return "";
+  const std::string_view events = counted == 1 ? "is the only event" : "are all events";
+  if (users.empty())
+    return fmt::format("{} {} of it in the whole log, and that user logs in elsewhere: maybe it is he", counted,
+                       events);
+  return fmt::format("{} logged in from there, and are allowed {} each; {} {} in the whole log",
+                     plural(users.size(), "user"), rule.policy.spare_people, counted, events);
 }
 
 namespace {
@@ -297,6 +342,14 @@ Verdict Explainer::State::verdict_of(const PolicyRule& rule) {
   return v;
 }
 
+// No log tells a monitor of TLS ports from a bot.
+static bool only_opens_ports(const SourceReport& source) {
+  constexpr KindSet kOpens = bit(EventKind::kNoTls) | bit(EventKind::kTlsFailed) | bit(EventKind::kDropped);
+  for (size_t i = 0; i < kEventKinds; ++i)
+    if (source.events[i] > 0 && !is_frame(static_cast<EventKind>(i)) && !(kOpens >> i & 1)) return false;
+  return true;
+}
+
 Explainer::Explainer(const JudgeConfig& config, Address address) : state_(std::make_unique<State>(config, address)) {}
 Explainer::Explainer(Explainer&&) noexcept = default;
 Explainer::~Explainer() = default;
@@ -315,8 +368,14 @@ Explanation Explainer::finish(const InputReport& input) {
   });
   out.offender = out.source.offender;
   s.part.settle(true);
+  s.taking_part_of = s.part.taking_part();
   s.part.flag_user_breaches();
   s.part.spare_senders();
+  s.part.spare_few();
+  if (out.offender && only_opens_ports(out.source))
+    out.hint =
+        "It does nothing but open TLS ports and leave them: so do bots, and so does a monitor. If it is one of "
+        "yours, put it on the ignore list (--ignore, or `ignore` in the configuration).";
   for (const PolicyRule& rule : s.part.rules) out.verdicts.push_back(s.verdict_of(rule));
   return std::move(out);
 }

@@ -27,6 +27,7 @@ struct ExplainedEvent {
   uint32_t file = 0;  // index into the input's files
   uint64_t line = 0;
   bool unknown_user = false;
+  bool mild = false;
   std::string daemon;
   std::array<std::string, kFacts> facts;
   std::string raw;  // where the reader keeps it
@@ -74,6 +75,7 @@ struct Explanation {
   uint64_t events_left_out = 0;        // beyond kMostEvents
   std::vector<Verdict> verdicts;       // one for each policy, in the file's order
   SourceReport source;                 // as `scan` would tell it
+  std::string hint;                    // what the log can't tell and whoever reads this may know; mostly empty
   bool cut = false;                    // more touched it than can be kept: verdicts rest on a part
 };
 

@@ -86,6 +86,7 @@ Report Judge::finish(InputReport input, const std::function<void(SourceReport&&)
   s.settle(true);
   s.flag_user_breaches();
   s.spare_senders();
+  s.spare_few();
   const std::vector<uint32_t> told = told_sources(s);
   const MarksOf marks = marks_of(s, told);
   for (size_t i = 0; i < told.size(); ++i) {

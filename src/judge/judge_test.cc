@@ -99,14 +99,58 @@ struct Oracle {
     return p.spare_clients.count() > 0 && t.kind != EventKind::kAuthOk && logged_in(p, t, p.spare_clients, true);
   }
 
-  bool sender(const Policy& p, const string& address) const {
-    uint64_t taken = 0, refused = 0;
+  struct Weight {
+    uint64_t hard = 0;
+    std::set<std::pair<EventKind, string>> mild;  // what they are about
+    std::set<EventKind> mild_kinds;
+    uint64_t all() const { return hard + mild.size(); }
+  };
+
+  // What `of` of the events weigh; mild ones that are alike count once, where the policy says so.
+  template <class Of>
+  Weight weight(const Policy& p, Of of) const {
+    Weight w;
     for (const Happening& t : events) {
-      if (t.address != address) continue;
-      if (t.kind == EventKind::kAccepted) taken += t.count;
-      if (p.events & bit(t.kind)) refused += t.count;
+      if (!of(t)) continue;
+      const bool login = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk;
+      const string what = login                                    ? canonical_user(t.user, config.local_domains)
+                          : t.kind == EventKind::kUnknownRecipient ? t.recipient
+                                                                   : "";
+      if (!p.spare_mild || !t.mild) {
+        w.hard += t.count;
+        continue;
+      }
+      w.mild.emplace(t.kind, what);
+      w.mild_kinds.insert(t.kind);
     }
-    return taken > refused;
+    return w;
+  }
+
+  bool sender(const Policy& p, const string& address) const {
+    uint64_t taken = 0;
+    for (const Happening& t : events)
+      if (t.address == address && t.kind == EventKind::kAccepted) taken += t.count;
+    return taken >
+           weight(p, [&](const Happening& t) { return t.address == address && (p.events & bit(t.kind)); }).all();
+  }
+
+  // No more of what counts than is allowed to anybody, or to the people who log in from there, or to him
+  // whose name it is.
+  bool few(const Policy& p, const Happening& about) const {
+    std::set<string> users;
+    bool owned = false;
+    const auto here = [&](const Happening& t) { return one_address(p, t.address) == one_address(p, about.address); };
+    for (const Happening& t : events) {
+      if (t.kind != EventKind::kAuthOk) continue;
+      const string user = canonical_user(t.user, config.local_domains);
+      if (here(t)) users.insert(user);
+      owned |= p.per == Per::kUser && user == canonical_user(about.user, config.local_domains);
+    }
+    const Weight counted = weight(p, [&](const Happening& t) {
+      return here(t) && matches(p, t) && !spared(p, t) && !config.ignore.find(*parse_address(t.address));
+    });
+    if (p.spare_mild && counted.hard <= p.limit && counted.mild.size() == counted.mild_kinds.size()) return true;
+    return p.spare_people > 0 && counted.all() <= std::max<uint64_t>(users.size(), owned) * p.spare_people;
   }
 
   string key(const Policy& p, const Happening& t) const {
@@ -130,8 +174,18 @@ struct Oracle {
       const Address a = *parse_address(t.address);
       if (matches(p, t) && !spared(p, t) && !key(p, t).empty() && !config.ignore.find(a)) keys[key(p, t)].push_back(&t);
     }
+    std::map<std::pair<string, string>, bool> known;
+    const auto excused = [&](const Happening& t) {
+      const auto [at, first] = known.try_emplace({t.address, t.user}, false);
+      if (first)
+        at->second =
+            (p.per == Per::kUser && logged_in_as(p, t)) || (p.spare_senders && sender(p, t.address)) || few(p, t);
+      return at->second;
+    };
     std::set<string> found;
-    for (const auto& [name, list] : keys)
+    for (const auto& [name, list] : keys) {
+      std::set<string> of_key;
+      std::set<Network> taking_part;
       for (const Happening* end : list) {
         uint64_t sum = 0;
         const auto inside = [&](const Happening* t) {
@@ -145,10 +199,14 @@ struct Oracle {
           kinds.insert(t->kind);
         }
         if (sum <= p.limit || kinds.size() < p.kinds) continue;
-        for (const Happening* t : list)
-          if (inside(t) && !(p.per == Per::kUser && logged_in_as(p, *t)) && !(p.spare_senders && sender(p, t->address)))
-            found.insert(t->address);
+        for (const Happening* t : list) {
+          if (!inside(t)) continue;
+          taking_part.insert(network_of(*parse_address(t->address), 32, 64));
+          if (!excused(*t)) of_key.insert(t->address);
+        }
       }
+      if (taking_part.size() >= p.addresses) found.insert(of_key.begin(), of_key.end());
+    }
     return found;
   }
 };
@@ -297,6 +355,40 @@ TEST(Judge, LimitIsWhatMayHappen) {
   EXPECT_THAT(convicted(config, weighty), ElementsAre("192.0.2.1"));
   weighty[0].count = 3;
   EXPECT_THAT(convicted(config, weighty), IsEmpty());
+}
+
+// Mail that comes again is about the same recipient; another recipient, or too much else, is no such mail.
+TEST(Judge, MildRefusalsAboutTheSameAreSpared) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"unknown_recipient\"]\nlimit = 2\nwindow = \"24h\"\nspare_mild = true\n");
+  std::vector<Happening> events;
+  for (int hour = 0; hour < 6; ++hour) {
+    events.push_back({kBegin + hour * kHour, "192.0.2.1", EventKind::kUnknownRecipient, ""});
+    events.back().mild = true;
+    events.back().recipient = "a@home.example";
+  }
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+  config.marks = 3;  // also when they are thinned out
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+  events[5].mild = false;
+  events[4].mild = false;
+  EXPECT_THAT(convicted(config, events), IsEmpty());
+  events[3].mild = false;
+  EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));
+  for (Happening& t : events) t.mild = true;
+  events[2].recipient = "b@home.example";
+  EXPECT_THAT(convicted(config, events), ElementsAre("192.0.2.1"));
+}
+
+TEST(Judge, PeopleOfAnOfficeMayFailEach) {
+  JudgeConfig config;
+  config.policies = one_policy("events = [\"auth_failed\"]\nlimit = 2\nspare_people = 2\n");
+  const auto four = failures("192.0.2.1", "new", {1, 2, 3, 4});
+  const std::vector<Happening> one{login("192.0.2.1", "anna", 0), login("192.0.2.1", "Anna", 9)};
+  const std::vector<Happening> two{login("192.0.2.1", "anna", 0), login("192.0.2.1", "bob", 9)};
+  EXPECT_THAT(convicted(config, four + one), ElementsAre("192.0.2.1"));
+  EXPECT_THAT(convicted(config, four + two), IsEmpty());
+  EXPECT_THAT(convicted(config, four + two + failures("192.0.2.1", "new", {5})), ElementsAre("192.0.2.1"));
 }
 
 TEST(Judge, Ipv6NetworkIsOneAddress) {

@@ -14,6 +14,14 @@ inline constexpr int64_t kUntimed = INT64_MIN;  // the time of a record without 
 // domains of a table (domains.h), used only where no local domain is configured.
 enum : uint16_t { kNoName, kBare, kLocal, kForeign, kUndecided, kFirstDomain };
 
+// In Mark::spared, beside the spans: a mild refusal. Where `user` is no login's, it stands for what was refused.
+inline constexpr uint8_t kMild = 0x80;
+
+// Events of logins: they have a user.
+constexpr bool names_user(EventKind k) {
+  return k == EventKind::kAuthOk || k == EventKind::kAuthFailed || k == EventKind::kAuthAborted;
+}
+
 struct Mark {
   int64_t time = kUntimed;  // microseconds since 1970
   uint32_t source = 0;      // index in the table of addresses
@@ -24,7 +32,7 @@ struct Mark {
   bool unknown_user : 1 = false;
   bool sum : 1 = false;   // tells of events that no window needs any more; `time` says nothing
   bool keep : 1 = false;  // while compacting: some window may still need it
-  uint8_t spared = 0;     // bit i: not counted by policies with the i-th span of sparing
+  uint8_t spared = 0;     // bit i: not counted by policies with the i-th span of sparing; and kMild
 
   void add(uint32_t more) { weight += std::min(more, UINT32_MAX - weight); }
 };
@@ -64,6 +72,7 @@ struct Sum {
 
   EventKind kind() const { return static_cast<EventKind>(what & 31); }
   bool untimed() const { return (what & kUntimedBit) != 0; }
+  bool mild() const { return (what >> 8 & kMild) != 0; }
   bool same(const Sum& other) const { return what == other.what && user == other.user; }
   void add(uint32_t more) { weight += std::min(more, UINT32_MAX - weight); }
 };

@@ -160,7 +160,7 @@ struct Key {
   ReadKey read;
 };
 
-constexpr std::array<Key, 15> kKeys{{
+constexpr std::array<Key, 18> kKeys{{
     {"name", [](Policy& p, const toml::node& n) { p.name = name_from(n); }},
     {"events", [](Policy& p, const toml::node& n) { p.events = kinds_from(n); }},
     {"when", [](Policy& p, const toml::node& n) { p.when = static_cast<When>(choice_of(n, "when", kWhenNames)); }},
@@ -168,12 +168,19 @@ constexpr std::array<Key, 15> kKeys{{
     {"limit",
      [](Policy& p, const toml::node& n) { p.limit = static_cast<uint32_t>(integer_of(n, "limit", 0, kMostLimit)); }},
     {"kinds", [](Policy& p, const toml::node& n) { p.kinds = static_cast<uint32_t>(integer_of(n, "kinds", 1, 20)); }},
+    {"addresses",
+     [](Policy& p, const toml::node& n) { p.addresses = static_cast<uint32_t>(integer_of(n, "addresses", 1, 1000)); }},
     {"window", [](Policy& p, const toml::node& n) { p.window = duration_of(n, "window"); }},
     {"ban", [](Policy& p, const toml::node& n) { p.ban = duration_of(n, "ban"); }},
     {"repeat", [](Policy& p, const toml::node& n) { p.repeat = repeat_from(n); }},
     {"spare_after_login", [](Policy& p, const toml::node& n) { p.spare = duration_of(n, "spare_after_login"); }},
     {"spare_clients", [](Policy& p, const toml::node& n) { p.spare_clients = duration_of(n, "spare_clients"); }},
     {"spare_senders", [](Policy& p, const toml::node& n) { p.spare_senders = flag_from(n, "spare_senders"); }},
+    {"spare_mild", [](Policy& p, const toml::node& n) { p.spare_mild = flag_from(n, "spare_mild"); }},
+    {"spare_people",
+     [](Policy& p, const toml::node& n) {
+       p.spare_people = static_cast<uint32_t>(integer_of(n, "spare_people", 1, kMostForAPerson));
+     }},
     {"prefix4", [](Policy& p, const toml::node& n) { p.prefix4 = static_cast<int>(integer_of(n, "prefix4", 1, 32)); }},
     {"prefix6", [](Policy& p, const toml::node& n) { p.prefix6 = static_cast<int>(integer_of(n, "prefix6", 1, 128)); }},
     {"needs_domains", [](Policy& p, const toml::node& n) { p.needs_domains = flag_from(n, "needs_domains"); }},
@@ -199,6 +206,9 @@ void check_policy(const Policy& p, const toml::table& table) {
   };
   if (table.contains("prefix4") && p.per != Per::kNetwork) refuse("prefix4", "needs `per = \"network\"`");
   if (table.contains("prefix6") && p.per == Per::kUser) refuse("prefix6", "says nothing with `per = \"user\"`");
+  if (table.contains("addresses") && p.per != Per::kUser) refuse("addresses", "needs `per = \"user\"`");
+  if (p.spare_mild && p.per != Per::kAddress) refuse("spare_mild", "needs `per = \"address\"`");
+  if (p.spare_people > 0 && p.per == Per::kNetwork) refuse("spare_people", "says nothing with `per = \"network\"`");
   if (p.kinds > static_cast<uint32_t>(std::popcount(p.events)))
     refuse("kinds", fmt::format("is {}; `events` has only {}", p.kinds, std::popcount(p.events)));
   constexpr KindSet kNamed = bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);

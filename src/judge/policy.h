@@ -25,14 +25,17 @@ struct Policy {
   KindSet events = 0;
   When when = When::kAny;
   Per per = Per::kAddress;
-  uint32_t limit = 0;  // an offender has more than this many …
-  uint32_t kinds = 1;  // … of at least so many different kinds …
-  Duration window{0};  // … within (t - window, t]; zero: the whole log
+  uint32_t limit = 0;      // an offender has more than this many …
+  uint32_t kinds = 1;      // … of at least so many different kinds …
+  uint32_t addresses = 1;  // per user: … and so many addresses took part …
+  Duration window{0};      // … within (t - window, t]; zero: the whole log
   Duration ban{0};
   double repeat = 1.0;         // each further ban of the same address lasts this many times longer
   Duration spare{0};           // spare_after_login: failures of a user that this address logged in as; zero: off
   Duration spare_clients{0};   // other events of an address that anybody logged in from within this span; zero: off
   bool spare_senders = false;  // an address that more messages were taken from than events counted
+  bool spare_mild = false;     // refusals that are not held against the client (Event::mild): alike ones are one
+  uint32_t spare_people = 0;   // so many events are allowed for each user who logs in, see docs/policies.md; 0: off
   int prefix4 = 24;            // per network only
   int prefix6 = 64;            // per network; per address: what is taken for one address
   bool needs_domains = false;  // counts nothing while no local domain is known
@@ -45,8 +48,9 @@ struct PolicySet {
 
 // The policies' number and sizes have bounds, so that what the judge keeps has them too.
 inline constexpr size_t kMostPolicies = 32;
-inline constexpr size_t kMostSpans = 8;  // different pairs of a span of sparing and what is one address
+inline constexpr size_t kMostSpans = 7;  // different pairs of a span of sparing and what is one address
 inline constexpr uint32_t kMostLimit = 1'000'000;
+inline constexpr uint32_t kMostForAPerson = 50;
 
 // Instead of every `limit` and `ban` of the policies (--limit, --ban).
 struct Overrides {

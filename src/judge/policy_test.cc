@@ -124,6 +124,12 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
       {"prefix4 = 22", "prefix4 = 33", "p.toml:15:11: ", "from 1 to 32"},
       {"prefix6 = 48", "prefix6 = 0", "p.toml:16:11: ", "from 1 to 128"},
       {"spare_senders = true", "spare_senders = 1", "p.toml:14:17: ", "expected true or false"},
+      {"spare_senders = true", "spare_mild = 'yes'", "p.toml:14:14: ", "expected true or false"},
+      {"spare_senders = true", "spare_mild = true", "p.toml:14:14: ", "needs `per = \"address\"`"},
+      {"spare_senders = true", "spare_people = 4", "p.toml:14:16: ", "says nothing with `per = \"network\"`"},
+      {"spare_senders = true", "spare_people = 51", "p.toml:14:16: ", "from 1 to 50"},
+      {"spare_senders = true", "addresses = 2", "p.toml:14:13: ", "needs `per = \"user\"`"},
+      {"spare_senders = true", "addresses = 0", "p.toml:14:13: ", "from 1 to 1000"},
       {"name   = \"password-guessing\"", "name = ''", "p.toml:3:8: ", "expected 1 to 64 letters"},
       {"name   = \"password-guessing\"", "name = 'a/b'", "p.toml:3:8: ", "expected 1 to 64 letters"},
       {"name   = \"password-guessing\"", "name = \"a\\u001b\"", "p.toml:3:8: ", "`a\\x1b`"},
@@ -143,6 +149,18 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
     EXPECT_THAT(set.error().message, StartsWith(r.where)) << r.by;
     EXPECT_THAT(set.error().message, HasSubstr(r.says)) << r.by;
   }
+}
+
+TEST(Policy, ReadsWhatIsOfOneKindOfKey) {
+  const std::string begin = "[[policy]]\nname = 'p'\nevents = ['auth_failed']\nlimit = 1\nban = '1h'\n";
+  const Policy user =
+      parse_policies(begin + "per = 'user'\naddresses = 3\nspare_people = 4", "p.toml", "p")->policies[0];
+  EXPECT_EQ(user.addresses, 3u);
+  EXPECT_EQ(user.spare_people, 4u);
+  const Policy address = parse_policies(begin + "spare_mild = true", "p.toml", "p")->policies[0];
+  EXPECT_TRUE(address.spare_mild);
+  EXPECT_EQ(address.addresses, 1u);
+  EXPECT_EQ(address.spare_people, 0u);
 }
 
 TEST(Policy, RefusesEmptyFilesDoublesAndTooMany) {

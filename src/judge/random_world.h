@@ -24,6 +24,8 @@ struct Happening {  // an event that owns its name
   std::string user;
   uint32_t count = 1;
   bool unknown = false;
+  bool mild = false;
+  std::string recipient{};
 };
 
 inline Event event_of(const Happening& t) {
@@ -33,6 +35,8 @@ inline Event event_of(const Happening& t) {
   e.kind = t.kind;
   e.count = t.count;
   e.unknown_user = t.unknown;
+  e.mild = t.mild;
+  e.facts[static_cast<size_t>(Fact::kRecipient)] = t.recipient;
   e.facts[static_cast<size_t>(Fact::kUser)] = t.user;
   return e;
 }
@@ -42,9 +46,9 @@ inline constexpr std::array<const char*, 8> kAddresses{"192.0.2.1",   "192.0.2.2
 inline constexpr std::array<const char*, 10> kUsers{"anna", "Anna@home.example", "anna@HOME.example", "bob@far.example",
                                                     "bob",  "eve@a@far.example", "@home.example",     "eve@",
                                                     "",     "carl@home.example"};
-inline constexpr std::array<EventKind, 7> kKinds{EventKind::kAccepted,  EventKind::kAuthFailed, EventKind::kAuthFailed,
-                                                 EventKind::kAuthOk,    EventKind::kNoTls,      EventKind::kDropped,
-                                                 EventKind::kAuthFailed};
+inline constexpr std::array<EventKind, 8> kKinds{
+    EventKind::kUnknownRecipient, EventKind::kAccepted, EventKind::kAuthFailed, EventKind::kAuthFailed,
+    EventKind::kAuthOk,           EventKind::kNoTls,    EventKind::kDropped,    EventKind::kAuthFailed};
 
 template <class R, class T, size_t N>
 T one_of(R& random, const std::array<T, N>& list) {
@@ -54,31 +58,38 @@ T one_of(R& random, const std::array<T, N>& list) {
 inline Policy random_policy(std::mt19937& random, int number) {
   Policy p;
   p.name = fmt::format("p{}", number);
-  p.events = one_of(
-      random, std::array<KindSet, 4>{bit(EventKind::kAuthFailed), bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
-                                     bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
-                                     bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
+  p.events = one_of(random, std::array<KindSet, 6>{bit(EventKind::kAuthFailed) | bit(EventKind::kUnknownRecipient),
+                                                   bit(EventKind::kUnknownRecipient), bit(EventKind::kAuthFailed),
+                                                   bit(EventKind::kAuthFailed) | bit(EventKind::kNoTls),
+                                                   bit(EventKind::kAuthFailed) | bit(EventKind::kAuthOk),
+                                                   bit(EventKind::kDropped) | bit(EventKind::kAuthFailed)});
   p.when = static_cast<When>(random() % 3 == 0 ? random() % (static_cast<unsigned>(When::kNotForeignDomain) + 1) : 0);
   p.per = static_cast<Per>(random() % 3);
   p.limit = one_of(random, std::array<uint32_t, 8>{0, 1, 2, 3, 5, 8, 15, 30});
   p.kinds = random() % 4 == 0 && std::popcount(p.events) > 1 ? 2 : 1;
+  if (p.per == Per::kUser) p.addresses = one_of(random, std::array<uint32_t, 4>{1, 1, 2, 4});
   p.window = Duration(one_of(random, std::array<int64_t, 4>{0, kHour, kDay, 7 * kDay}));
   p.spare = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
   p.spare_clients = Duration(one_of(random, std::array<int64_t, 4>{0, 0, 12 * kHour, 14 * kDay}));
   p.spare_senders = random() % 4 == 0;
+  p.spare_mild = p.per == Per::kAddress && random() % 3 == 0;
   p.prefix6 = p.per == Per::kNetwork ? 48 : one_of(random, std::array<int, 2>{64, 128});
   if (p.per == Per::kUser) p.prefix6 = 64;
   p.prefix4 = one_of(random, std::array<int, 2>{24, 25});
+  if (p.per != Per::kNetwork) p.spare_people = one_of(random, std::array<uint32_t, 5>{0, 0, 1, 4, 12});
   p.needs_domains = random() % 8 == 0;
   return p;
 }
 
-// Each address by its own sums, whenever its events were.
-inline void make_timeless(Policy& p) {
+// Each address by its own events, whenever they were; at most one way to be excused.
+inline void make_timeless(Policy& p, unsigned excuse) {
   p.per = Per::kAddress;
   p.prefix6 = 128;
+  p.addresses = 1;
   p.window = p.spare = p.spare_clients = Duration(0);
-  p.spare_senders = false;
+  p.spare_senders = excuse == 1;
+  p.spare_mild = excuse == 2;
+  if (excuse != 3) p.spare_people = 0;
 }
 
 inline std::vector<Happening> random_events(std::mt19937& random) {
@@ -95,6 +106,10 @@ inline std::vector<Happening> random_events(std::mt19937& random) {
     t.user = t.kind == EventKind::kAuthFailed || t.kind == EventKind::kAuthOk ? one_of(random, kUsers) : "";
     t.count = random() % 5 == 0 ? 1 + random() % 3 : 1;
     t.unknown = random() % 4 == 0;
+    t.mild = random() % 5 == 0;
+    if (t.kind != EventKind::kUnknownRecipient) continue;
+    t.mild = random() % 4 != 0;
+    t.recipient = one_of(random, std::array<const char*, 4>{"a@home.example", "b@home.example", "c@home.example", ""});
   }
   return events;
 }
@@ -103,8 +118,10 @@ inline JudgeConfig random_config(std::mt19937& random) {
   JudgeConfig config;
   config.policies.name = "set";
   for (int i = 0; i < 6; ++i) config.policies.policies.push_back(random_policy(random, i));
-  if (random() % 4 == 0)
-    for (Policy& p : config.policies.policies) make_timeless(p);
+  if (random() % 8 < 3) {
+    const auto excuse = static_cast<unsigned>(random() % 5);
+    for (Policy& p : config.policies.policies) make_timeless(p, excuse);
+  }
   if (random() % 2) config.local_domains = {"home.example"};
   if (random() % 3 == 0) config.ignore.add(*parse_network("192.0.2.128/25"));
   config.marks = one_of(random, std::array<size_t, 3>{16, 100, 100'000});

@@ -18,6 +18,9 @@ KindSet hostile_kinds() {
   return set;
 }
 
+// Before any login is looked at.
+uint8_t spared_of(const Event& event) { return event.mild ? kMild : 0; }
+
 Mark make_mark(const Event& event, uint32_t source, Domains::Reading name) {
   Mark m;
   m.time = event.time.time_since_epoch().count();
@@ -27,6 +30,7 @@ Mark make_mark(const Event& event, uint32_t source, Domains::Reading name) {
   m.domain = name.domain;
   m.kind = event.kind;
   m.unknown_user = event.unknown_user;
+  m.spared = spared_of(event);
   return m;
 }
 
@@ -63,12 +67,15 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
     // Who is one address: for a user's policy a whole /64, as without a word about it.
     Grouping* const one_address = grouping(*this, 32, p.per == Per::kAddress ? p.prefix6 : 64);
     rule.group = p.per == Per::kNetwork ? grouping(*this, p.prefix4, p.prefix6) : one_address;
-    rule.spare_bits =
+    const uint8_t spans_of_it =
         span_bit(*this, p.spare, true, one_address) | span_bit(*this, p.spare_clients, false, one_address);
+    rule.spare_bits = spans_of_it;
     counted |= p.events;
     if (rule.window > 0) timed_kinds |= p.events;
-    if (rule.spare_bits != 0) timed_kinds |= kLogin | p.events;
-    if (rule.spare_bits != 0 && rule.window == 0) fold_spared = true;
+    if (spans_of_it != 0) timed_kinds |= kLogin | p.events;
+    if (rule.window == 0 || p.spare_people > 0 || p.spare_mild) fold_spared |= rule.spare_bits;
+    if (p.spare_mild) fold_spared |= kMild;
+    people_rules |= p.spare_people > 0;
     if (p.spare_senders) counted |= bit(EventKind::kAccepted);
     fold_domain |= (p.when != When::kAny && p.when != When::kUnknownUser) || p.needs_domains;
     fold_unknown |= p.when == When::kUnknownUser;
@@ -80,12 +87,12 @@ JudgeState::JudgeState(JudgeConfig c) : config(std::move(c)), domains(config.loc
   for (const PolicyRule& rule : rules)
     if (rule.window > 0) windowed |= rule.policy.events;
   thin_logins = !spans.empty() && !(windowed & kLogin);
-  wants_user = user_rules || !spans.empty();
-  fold_mask =
-      ~((fold_domain ? 0 : Sum::kDomain) | (fold_unknown ? 0 : Sum::kUnknownUser) | (fold_spared ? 0 : Sum::kSpared));
+  wants_user = user_rules || people_rules || (fold_spared & kMild) != 0 || !spans.empty();
+  fold_mask = ~((fold_domain ? 0 : Sum::kDomain) | (fold_unknown ? 0 : Sum::kUnknownUser) | Sum::kSpared) |
+              uint32_t{fold_spared} << 8;
   const bool learns = fold_domain && domains.learns();
   kept_kinds = counted;
-  if (!spans.empty() || user_rules || learns) kept_kinds |= kLogin;
+  if (!spans.empty() || user_rules || people_rules || learns) kept_kinds |= kLogin;
   if (config.told == Told::kHostile) kept_kinds |= hostile_kinds();
   if (config.told == Told::kAll) kept_kinds = kAllKinds;
   kept_kinds &= ~(kFrames & ~counted) & ~kNobodys;
@@ -103,8 +110,21 @@ uint32_t JudgeState::source_of(Address a, uint64_t hash) {
   return number;
 }
 
+// What a mild refusal is about: those about the same are mail that comes again, as from every queue.
+static std::string_view refused_of(const Event& event) {
+  const auto domain = [](std::string_view path) { return path.substr(path.rfind('@') + 1); };
+  if (event.kind == EventKind::kSenderRejected) return domain(event.fact(Fact::kSender));
+  if (event.kind == EventKind::kRelayDenied) return domain(event.fact(Fact::kRecipient));
+  return event.kind == EventKind::kUnknownRecipient ? event.fact(Fact::kRecipient) : std::string_view{};
+}
+
+// The name that a login told; of a mild refusal what it is about.
 MAILWARD_INLINE Domains::Reading JudgeState::read_name(const Event& event) {
-  if (!(kNamed & bit(event.kind)) || !(fold_domain || wants_user)) return {kNoName, 0};
+  if (!(kNamed & bit(event.kind))) {
+    if (!event.mild || !(fold_spared & kMild)) return {kNoName, 0};
+    return {kNoName, Domains::user_hash(refused_of(event))};
+  }
+  if (!(fold_domain || wants_user)) return {kNoName, 0};
   return domains.read(event.user(), event.kind == EventKind::kAuthOk, wants_user);
 }
 
@@ -171,8 +191,8 @@ MAILWARD_INLINE void JudgeState::take(const Event& event, uint32_t number, Sourc
     users.add(number, event.user(), event.count);
   if (config.keep_activity && severity_of(event.kind) != Severity::kNeutral) activity.add(number, time, event.count);
   if (!(timed_kinds & bit(event.kind))) {
-    const bool untimed = time == kUntimed;
-    const Sum sum = Sum::of(event.kind, event.count, name.user, name.domain, event.unknown_user, untimed, 0);
+    const Sum sum = Sum::of(event.kind, event.count, name.user, name.domain, event.unknown_user, time == kUntimed,
+                            spared_of(event));
     return add_up(number, source, sum);
   }
   marks.push_back(make_mark(event, number, name));

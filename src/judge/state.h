@@ -47,6 +47,7 @@ struct UserBreach {
   uint32_t source;
   uint32_t rule;
   uint32_t user;
+  uint64_t of() const { return uint64_t{rule} << 32 | user; }
   friend auto operator<=>(const UserBreach&, const UserBreach&) = default;
 };
 
@@ -55,6 +56,23 @@ struct FurtherSum {
   Sum sum;
   uint32_t source;
   uint32_t next;  // of its address, plus one; 0: the last
+};
+
+// What of one key counts over the whole log.
+struct Counted {
+  uint64_t weight = 0;
+  uint64_t mild = 0;  // mild refusals that are not in it, those about the same once
+  bool alike = true;  // of each kind they are all about the same
+  uint64_t all() const { return weight + mild; }
+};
+
+// Some of the keys of a grouping (null: of the addresses): only those are looked at closer.
+struct Chosen {
+  Chosen(const Grouping* g, size_t sources) : group(g), keys(g ? g->size() : sources, false) {}
+  uint32_t key_of(uint32_t source) const { return group ? group->of(source) : source; }
+
+  const Grouping* group;
+  std::vector<bool> keys;
 };
 
 struct JudgeState {
@@ -80,12 +98,23 @@ struct JudgeState {
   void judge_address(const PolicyRule& rule, std::span<const uint32_t> group_marks, int64_t settled);
   void pass_over_keys(const PolicyRule& rule, int64_t settled);
   bool counts(const PolicyRule& rule, const Mark& m) const;
+  bool concerns(const PolicyRule& rule, const Mark& m) const;
   void judge_steps(const PolicyRule& rule, std::span<const Step> steps, int64_t settled);
   void settle_user_breaches();
-  void flag_user_breaches();
-  Grouping* people() const;
+
+  // --- some of whom are excused in the end (excuses.cc)
   void note_logins();
+  void flag_user_breaches();
   void spare_senders();
+  void spare_few();
+  Grouping* people() const;
+  std::unordered_map<uint64_t, uint32_t> taking_part() const;
+  std::vector<uint32_t> users_in(const Chosen& of) const;
+  static bool comes_again(const Policy& p, const Counted& c) { return p.spare_mild && c.alike && c.weight <= p.limit; }
+  std::vector<Counted> counted_in(const PolicyRule& rule, const Chosen& of) const;
+  using SomeRules = std::vector<const PolicyRule*>;
+  std::vector<std::vector<Counted>> refused_by(const SomeRules& of, const std::vector<uint32_t>& place,
+                                               size_t places) const;
 
   // --- and thinned out (compact.cc)
   int64_t settled_time(Duration lateness) const;
@@ -124,7 +153,8 @@ struct JudgeState {
   KindSet timed_kinds = 0;  // whose times some window or sparing needs
   KindSet kept_kinds = 0;   // that must be kept at all
   uint32_t fold_mask = 0;   // what sums must tell apart, of Sum::what
-  bool fold_domain = false, fold_unknown = false, fold_user = false, fold_spared = false, user_rules = false,
+  uint8_t fold_spared = 0;  // the bits of Mark::spared that sums keep
+  bool fold_domain = false, fold_unknown = false, fold_user = false, user_rules = false, people_rules = false,
        thin_logins = false, untimed_seen = false,
        wants_user = false,    // marks must tell their user
       keep_breaches = false;  // for explain: also those that no login can undo
@@ -133,9 +163,11 @@ struct JudgeState {
 // Adds to an address's sums, without what no sum needs. One without a time belongs to every window: it
 // stays countable there.
 MAILWARD_INLINE void JudgeState::add_up(uint32_t number, Source& source, Sum sum) {
-  const bool by_user = sum.kind() == EventKind::kAuthOk ? user_rules : fold_user;
-  if (sum.user != 0 && !by_user && !(sum.untimed() && wants_user)) sum.user = 0;
   sum.what &= fold_mask;
+  if (sum.user != 0) {
+    const bool by_user = sum.kind() == EventKind::kAuthOk ? user_rules || people_rules : fold_user || sum.mild();
+    if (!by_user && !(sum.untimed() && (user_rules || !spans.empty()))) sum.user = 0;
+  }
   untimed_seen |= sum.untimed();
   const bool second = source.first_sums[0].weight != 0 && !source.first_sums[0].same(sum);
   Sum& place = source.first_sums[second];

@@ -27,6 +27,7 @@ Facts facts_of(const Event& e) {
   if (!e.address.empty()) out["address"] = format_address(e.address);
   if (e.port) out["port"] = std::to_string(e.port);
   out["count"] = std::to_string(e.count);
+  if (e.mild) out["mild"] = "true";
   return out;
 }
 

@@ -447,6 +447,7 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
   e.time = where.record->time;
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
+  e.mild = meaning.mild;
   e.pid = where.record->pid;
   e.file = where.file;
   e.line = where.line;
@@ -454,6 +455,10 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
   if (!options_.keep_facts) {
     if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted)
       e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    if (meaning.mild) {  // by these the judge knows one that comes again
+      e.facts[static_cast<size_t>(Fact::kSender)] = match.text(Capture::kSender);
+      e.facts[static_cast<size_t>(Fact::kRecipient)] = match.text(Capture::kRecipient);
+    }
     for (Fact f : meaning.vis) decode_fact(e, f);
     return;
   }
@@ -485,7 +490,8 @@ void Tracker::keep_texts(Event& event, Batch& out) const {
   if (!options_.keep_facts) {
     std::string_view& user = event.facts[static_cast<size_t>(Fact::kUser)];
     if (!user.empty()) user = out.texts.keep(user);
-  } else {
+  }
+  if (options_.keep_facts || event.mild) {
     for (std::string_view& text : event.facts) text = out.texts.keep(text);
   }
   if (options_.keep_raw) event.raw = out.texts.keep(event.raw);

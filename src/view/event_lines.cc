@@ -82,6 +82,7 @@ void EventLines::append(std::string& out, const Event& event) {
     append_fact(out, ", \"raw\": ", event.raw);
   else
     append_number(out, ", \"count\": ", event.count);
+  if (event.mild) out += ", \"mild\": true";
   out += "}\n";
   out.erase(start + 1, 2);  // the first field's comma, whichever field that is
 }

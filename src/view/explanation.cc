@@ -64,6 +64,7 @@ class Words {
     line(text + '.', "", explanation_.offender ? Style::kAlarm : Style::kBold);
     if (!explanation_.ignored_by.empty())
       line(fmt::format("It is never an offender: {} is ignored.", safe(explanation_.ignored_by)));
+    if (!explanation_.hint.empty()) line(explanation_.hint);
     if (explanation_.cut)
       line("More lines touch it than can be kept; what follows rests on a part of them.", "", Style::kCaution);
   }

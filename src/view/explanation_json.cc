@@ -73,6 +73,7 @@ void append_event(std::string& out, const ExplainedEvent& event, EventLines& lin
   view.pid = event.pid;
   view.file = event.file;
   view.line = event.line;
+  view.mild = event.mild;
   view.daemon = event.daemon;
   for (size_t i = 0; i < kFacts; ++i) view.facts[i] = event.facts[i];
   lines.append(out, view);
@@ -89,6 +90,7 @@ void write_explanation_json(const Explanation& explanation, const OtherLines& ot
   text += fmt::format("{{\"address\": \"{}\", \"seen\": {}, \"offender\": {}", format_address(explanation.address),
                       explanation.seen, explanation.offender);
   append_string(text, "ignored_by", explanation.ignored_by);
+  append_string(text, "hint", explanation.hint);
   text += ",\n \"source\": ";
   append_source_json(text, explanation.source);
   text += ",\n \"verdicts\": [";
