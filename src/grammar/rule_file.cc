@@ -8,10 +8,9 @@
 #include <iterator>
 #include <span>
 
+#include "base/nearest.h"
 #include "base/read_up_to.h"
 #include "grammar/short_rules.h"
-
-#include "base/nearest.h"
 
 namespace mailward {
 namespace {

@@ -487,12 +487,11 @@ bool Tracker::within(Instant time) const {
 
 // The event's views point into the line: what they show must outlive it.
 void Tracker::keep_texts(Event& event, Batch& out) const {
-  if (!options_.keep_facts) {
-    std::string_view& user = event.facts[static_cast<size_t>(Fact::kUser)];
-    if (!user.empty()) user = out.texts.keep(user);
-  }
   if (options_.keep_facts || event.mild) {
     for (std::string_view& text : event.facts) text = out.texts.keep(text);
+  } else {
+    std::string_view& user = event.facts[static_cast<size_t>(Fact::kUser)];
+    if (!user.empty()) user = out.texts.keep(user);
   }
   if (options_.keep_raw) event.raw = out.texts.keep(event.raw);
 }
