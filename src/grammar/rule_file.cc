@@ -368,23 +368,33 @@ Result<RuleFile> parse_rule_file(std::string_view text, const std::string& path)
   return file;
 }
 
-Result<void> parse_rules(RuleFile& head, std::string_view text, size_t first_rule) {
-  if (const auto shorter = head.has_rules ? std::nullopt : short_rules(text.substr(first_rule))) {
-    const auto first = static_cast<ptrdiff_t>(first_rule);
-    try {
-      const toml::table t = toml::parse(shorter->text);
-      Reader reader(head, static_cast<int>(std::count(text.begin(), text.begin() + first, '\n')));
-      reader.rules(t);
-      size_t samples = 0;
-      for (const Rule& r : head.rules) samples += r.samples.size();
-      if (samples == shorter->samples) {
-        reader.add(shorter->lines);
-        return {};
-      }
-    } catch (const Wrong&) {  // all of it tells the place
-    } catch (const toml::parse_error&) {
-    }
+namespace {
+
+// From the shortened text; false where something is wrong with it, or may be: the whole text then tells what, and
+// where.
+bool parse_shorter(RuleFile& head, std::string_view text, size_t first_rule) {
+  const auto shorter = head.has_rules ? std::nullopt : short_rules(text.substr(first_rule));
+  if (!shorter) return false;
+  try {
+    const toml::table t = toml::parse(shorter->text);
+    Reader reader(head, static_cast<int>(std::ranges::count(text.substr(0, first_rule), '\n')));
+    reader.rules(t);
+    size_t samples = 0;
+    for (const Rule& r : head.rules) samples += r.samples.size();
+    if (samples != shorter->samples) return false;
+    reader.add(shorter->lines);
+    return true;
+  } catch (const Wrong&) {
+    return false;
+  } catch (const toml::parse_error&) {
+    return false;
   }
+}
+
+}  // namespace
+
+Result<void> parse_rules(RuleFile& head, std::string_view text, size_t first_rule) {
+  if (parse_shorter(head, text, first_rule)) return {};
   auto all = parse_rule_file(text, head.path);
   if (!all) return std::unexpected(all.error());
   head = std::move(*all);

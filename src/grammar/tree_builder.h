@@ -162,8 +162,8 @@ class TreeBuilder {
   void choose_window(const std::vector<Straight>& all);
   void mark_passed(std::span<const uint64_t> windows);
 
-  static inline const ByteSet hex_ = builtin_types().at("hex").type.set;
-  static inline const Type address_ = builtin_types().at("address").type;
+  static inline const ByteSet kHex = builtin_types().at("hex").type.set;
+  static inline const Type kAddress = builtin_types().at("address").type;
   std::span<const TreePattern> patterns_;
   Tree& out_;
   uint32_t rule_ = 0;  // whose cells are made

@@ -29,15 +29,18 @@ int Cells::before(uint32_t rule, const Element& e, int next) {
   switch (e.kind) {
     case Element::Kind::kLiteral:
     case Element::Kind::kOnce:
-      return e.text.empty()
-                 ? next
-                 : add({.kind = Cell::Kind::kLiteral, .text = e.text, .type = {}, .next = next, .rule = rule});
+      return e.text.empty() ? next
+                            : add({.kind = Cell::Kind::kLiteral,
+                                   .text = e.text,
+                                   .type = {},
+                                   .next = NextCells(next),
+                                   .rule = rule});
     case Element::Kind::kField:
       return add({.kind = e.type.kind == Type::Kind::kFree ? Cell::Kind::kFree : Cell::Kind::kField,
                   .text = {},
                   .type = e.type,
                   .capture = e.capture,
-                  .next = next,
+                  .next = NextCells(next),
                   .rule = rule});
     case Element::Kind::kChoice: {
       std::vector<int> ways;

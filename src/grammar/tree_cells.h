@@ -24,7 +24,7 @@ namespace mailward {
 class NextCells {
  public:
   NextCells() = default;
-  NextCells(int only) : only_(only), count_(1) {}
+  explicit NextCells(int only) : only_(only), count_(1) {}
   explicit NextCells(std::vector<int> ways) : count_(ways.size()), ways_(std::move(ways)) {}
   const int* begin() const { return ways_.empty() ? &only_ : ways_.data(); }
   const int* end() const { return begin() + count_; }

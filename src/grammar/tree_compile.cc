@@ -193,9 +193,9 @@ auto TreeBuilder::field_act(const FieldGroup& g, bool forward) -> Act {
     // The commonest kind, and the cheapest.
     n.op = Tree::Op::kClass;
     n.index = g.type.max - g.type.min;
-  } else if (forward && is_class && g.type.fixed() && g.type.min == 16 && g.type.set == hex_) {
+  } else if (forward && is_class && g.type.fixed() && g.type.min == 16 && g.type.set == kHex) {
     n.op = Tree::Op::kHex16;
-  } else if (forward && g.type == address_ && g.back == 0) {
+  } else if (forward && g.type == kAddress && g.back == 0) {
     // An address of any kind and length; other types (address4) are read by their bytes.
     n.op = Tree::Op::kAddress;
   }
@@ -289,7 +289,7 @@ int TreeBuilder::right_chain(const Way& w, uint32_t rule) {
                        .text = w[i].text,
                        .type = w[i].type,
                        .capture = w[i].capture,
-                       .next = next,
+                       .next = NextCells(next),
                        .rule = rule});
   return next;
 }

@@ -205,7 +205,7 @@ auto TreeBuilder::families(const std::vector<Run>& slot, bool forward) -> std::v
                                             : cells_.add({.kind = Cell::Kind::kLiteral,
                                                           .text = rest,
                                                           .type = {},
-                                                          .next = after,
+                                                          .next = NextCells(after),
                                                           .rule = cells_[after].rule}));
     }
     out.push_back(std::move(family));
