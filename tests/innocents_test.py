@@ -150,6 +150,44 @@ class Innocents(unittest.TestCase):
         # Nobody logs in with that name, ever: then it is nobody's.
         self.judge(attack + owner, innocent=(), guilty=[INNOCENT, *bots])
 
+    def test_a_name_that_few_bots_have_tried(self):
+        bots = [f"203.0.113.{n}" for n in range(1, 6)]
+        attack = [failed(bot, "anna", 30 * n) for n, bot in enumerate(bots)]
+        self.judge(attack + [failed(INNOCENT, "anna", 200)], innocent=[INNOCENT, *bots])
+        # Where the log says that there is no such user, nobody mistypes.
+        unknown = "dovecot: auth: passwd-file(root,{},<u{}>): unknown user"
+        self.judge([record(30 * n, unknown.format(bot, n)) for n, bot in enumerate([*bots, GUILTY])], innocent=(),
+                   guilty=[GUILTY, *bots])
+
+    def test_failures_that_tell_no_name(self):
+        nameless = "postfix/submission/smtpd[77]: warning: unknown[{}]: SASL PLAIN authentication failed: authentication failure"
+        phone = [record(60 + 15 * n, nameless.format(a)) for n in range(100) for a in (INNOCENT, GUILTY)]
+        self.judge([login(INNOCENT, "anna", 5), login(GUILTY, "emma", 5), login(GUILTY, "frida", 6)] + phone, guilty=[GUILTY])
+
+    def test_whoever_does_not_like_our_certificate(self):
+        def handshake(minutes, address, why):
+            lines = (f"connect from mx.firm.example[{address}]", f"SSL_accept error from mx.firm.example[{address}]: -1",
+                     f"warning: TLS library problem: error:0A000415:SSL routines::{why}:../ssl/record/rec_layer_s3.c:1584:",
+                     f"lost connection after STARTTLS from mx.firm.example[{address}]",
+                     f"disconnect from mx.firm.example[{address}] ehlo=1 starttls=0/1 commands=1/2")
+            return [record(minutes, f"postfix/smtpd[77]: {line}") for line in lines]
+        self.judge([line for n in range(9) for address, why in ((INNOCENT, "sslv3 alert certificate expired"),
+                                                                (GUILTY, "wrong version number"))
+                    for line in handshake(10 * n, address, why)], guilty=[GUILTY])
+
+    def test_a_server_without_tls_that_delivers(self):
+        broken = "postfix/smtpd[77]: SSL_accept error from mx.firm.example[{}]: lost connection"
+        taken = ("postfix/smtpd[77]: 4A820B020{:02}: client=mx.firm.example[192.0.2.10]",
+                 "postfix/qmgr[9]: 4A820B020{:02}: from=<anna@firm.example>, size=315, nrcpt=1 (queue active)")
+        both = [record(10 * n, broken.format(a)) for n in range(12) for a in (INNOCENT, GUILTY)]
+        self.judge(both + [record(10 * n + 1, line.format(n)) for n in range(13) for line in taken], guilty=[GUILTY])
+
+    def test_a_list_that_does_not_serve_us(self):
+        why = "554 5.7.1 Service unavailable; Client host [{address}] blocked using bl.example; "
+        later = refused(INNOCENT, "450 4.2.0 <{recipient}>: Recipient address rejected: Greylisted", 5)
+        self.judge([later] + [refused(INNOCENT, why + "Error: open resolver; https://bl.example/returnc/192.0.2.53", 10 * n) for n in range(9)]
+                   + [refused(GUILTY, why + "https://bl.example/query/ip", 10 * n) for n in range(9)], guilty=[GUILTY])
+
     def test_one_person_with_an_old_password_is_no_attack(self):
         places = ["192.0.2.10", "192.0.2.11", "192.0.2.12"]
         lines = [failed(place, "anna", 600 * n + 7 * i) for i, place in enumerate(places) for n in range(4)]

@@ -111,6 +111,7 @@ struct alignas(64) Event {
   Address address;  // empty(): nobody is named (ambiguous lines only)
   EventKind kind = EventKind::kNone;
   bool unknown_user : 1 = false;  // the log itself says that this user does not exist
+  uint8_t helper : 6 = 0;         // which helper of the server wrote the line; 0: none (session/helpers.h)
   bool mild : 1 = false;          // a refusal that is not held against the client: come again, mailbox full, too large
   uint16_t port = 0;              // the client's; 0 where the log has none
   uint32_t count = 1;             // of how many attempts this one line tells

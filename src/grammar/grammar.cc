@@ -198,6 +198,8 @@ class Grammar::Compiler {
     m.group = program.group;
     m.daemon = program.daemon;
     m.hint = r.hint;
+    m.settles = r.settles || std::ranges::find(r.events, EventKind::kAuthOk) != r.events.end();
+    m.helper = r.helper;
     m.unknown_user = r.unknown_user;
     m.mild = r.mild;
     m.count = r.count;
@@ -223,8 +225,8 @@ class Grammar::Compiler {
     m.plain = m.attempt == kNoAttempt && m.count > 0 && m.session != SessionAct::kWait &&
               !(m.kind_set & bit(EventKind::kAmbiguous));
     m.follows = !m.twice && (m.session == SessionAct::kIn || m.session == SessionAct::kEnd);
-    m.passing = m.plain && m.follows && m.session == SessionAct::kIn && !m.hint && m.address != AddressFrom::kLine &&
-                (m.kind_set & ~kAllIsWell) == 0;
+    m.passing = m.plain && m.follows && m.session == SessionAct::kIn && !m.hint && !m.settles &&
+                m.address != AddressFrom::kLine && (m.kind_set & ~kAllIsWell) == 0;
     for (const auto& [name, value] : r.constants) m.constants.emplace_back(*fact_of(*parse_capture(name)), value);
     return m;
   }

@@ -34,6 +34,8 @@ struct RuleMeaning {
   Capture id = Capture::kNone;   // what `key` is read from; kNone: the process
   uint8_t attempt = kNoAttempt;  // number of the class within its group
   bool hint = false;
+  bool settles = false;  // nothing that the session announced is owed any more
+  bool helper = false;
   bool unknown_user = false;
   bool mild = false;
   bool twice = false;

@@ -9,7 +9,7 @@ namespace {
 
 constexpr std::array<std::string_view, kCaptures> kCaptureNames = {
     "user",    "ptr",     "helo",  "sender", "recipient", "mechanism", "reason",
-    "service", "session", "queue", "port",   "count",     "address"};
+    "service", "session", "queue", "port",   "count",     "helper",    "address"};
 
 // Nothing that a person would write by hand nests deeper; a bound keeps the parser's recursion safe.
 constexpr int kMaxDepth = 12;

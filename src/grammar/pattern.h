@@ -28,10 +28,11 @@ enum class Capture : uint8_t {
   kQueue,
   kPort,
   kCount,
+  kHelper,  // which helper of the server wrote it (Rule::helper)
   kAddress,
   kNone,
 };
-inline constexpr size_t kCaptures = 13;
+inline constexpr size_t kCaptures = 14;
 std::string_view name_of(Capture c);
 std::optional<Capture> parse_capture(std::string_view name);
 std::string_view nearest_capture(std::string_view name);  // of a name that is none: the one that may be meant

@@ -212,8 +212,8 @@ struct Counter {
 };
 
 bool same_meaning(const Rule& a, const Rule& b) {
-  return a.events == b.events && a.attempt == b.attempt && a.hint == b.hint && a.count == b.count &&
-         a.unknown_user == b.unknown_user && a.mild == b.mild;
+  return a.events == b.events && a.attempt == b.attempt && a.hint == b.hint && a.settles == b.settles &&
+         a.helper == b.helper && a.count == b.count && a.unknown_user == b.unknown_user && a.mild == b.mild;
 }
 
 bool accuses(const Rule& r) { return !r.events.empty() || r.session != SessionAct::kNone; }

@@ -175,8 +175,9 @@ class Reader {
   }
 
   void rule(const toml::table& t) {
-    known(t, {"name", "program", "line", "event", "address", "session", "key", "attempt", "hint", "count",
-              "unknown_user", "mild", "set", "fallback", "twice", "vis", "sample", "note"});
+    known(t,
+          {"name",   "program", "line",         "event", "address", "session",  "key",   "attempt", "hint",   "settles",
+           "helper", "count",   "unknown_user", "mild",  "set",     "fallback", "twice", "vis",     "sample", "note"});
     Rule r;
     r.path = out_.path;
     r.at_line = line_of(t);
@@ -205,7 +206,7 @@ class Reader {
       for (auto&& [key, value] : *set) {
         const auto c = parse_capture(key.str());
         if (!c || *c == Capture::kAddress || *c == Capture::kSession || *c == Capture::kQueue || *c == Capture::kPort ||
-            *c == Capture::kCount)
+            *c == Capture::kCount || *c == Capture::kHelper)
           wrong(value, fmt::format("`{}` {}", key.str(),
                                    c ? "can't be set"
                                      : fmt::format("is no fact; the nearest is `{}`", nearest_capture(key.str()))));
@@ -261,9 +262,14 @@ class Reader {
     if (r.events.size() > 2) wrong(*t.get("event"), "at most two events come from one line");
     r.attempt = text(t, "attempt", false);
     r.hint = flag(t, "hint");
+    r.settles = flag(t, "settles");
+    r.helper = flag(t, "helper");
     r.count = number(t, "count", 1);
     if (r.count == 0) wrong(*t.get("count"), "`count` is at least 1");
     if (r.hint && r.attempt.empty()) wrong(*t.get("hint"), "`hint` goes with `attempt`");
+    if (r.helper && (r.events.size() != 1 || r.events[0] != EventKind::kAuthFailed || !r.attempt.empty()))
+      wrong(*t.get("helper"), "`helper` goes with the event auth_failed, and without `attempt`");
+    if (!r.helper && captures(r.pattern, Capture::kHelper)) wrong(t, "{helper} goes with `helper = true`");
     if (!r.attempt.empty() && r.events.empty()) wrong(*t.get("attempt"), "`attempt` goes with an `event`");
   }
 
@@ -291,7 +297,7 @@ class Reader {
     if (r.session == SessionAct::kOpen && !has_address)
       wrong(*t.get("session"),
             "a line that opens a session needs an {address}; `wait` is for sessions whose address comes later");
-    if (r.session == SessionAct::kNone && (r.address == AddressFrom::kSession || !r.attempt.empty()))
+    if (r.session == SessionAct::kNone && (r.address == AddressFrom::kSession || !r.attempt.empty() || r.settles))
       r.session = SessionAct::kIn;
     if (r.session == SessionAct::kNone) {
       if (!key.empty()) wrong(*t.get("key"), "`key` goes with `session`");

@@ -43,6 +43,8 @@ struct Rule {
   KeyKind key = KeyKind::kNone;
   std::string attempt;
   bool hint = false;
+  bool settles = false;
+  bool helper = false;
   bool unknown_user = false;
   bool mild = false;
   bool fallback = false;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <thread>
 
+#include "session/helpers.h"
 #include "session/set_reader.h"
 
 namespace mailward {
@@ -34,12 +35,13 @@ class Merge {
  public:
   Merge(std::vector<Lane>& lanes, const EventSink& take, const std::function<void()>& progress)
       : lanes_(lanes), take_(take), progress_(progress) {}
+  uint64_t dropped() const { return helpers_.dropped(); }
 
   void run() {
     if (lanes_.size() == 1) {
       Lane& only = lanes_.front();
       while (only.reader->next(only.batch)) {
-        if (!only.batch.events.empty()) take_(only.batch.events);
+        put_out(only.batch.events);
         progress_();
       }
       return;
@@ -54,7 +56,7 @@ class Merge {
         if (first->at >= first->batch.events.size()) break;
         first->reached = std::max(first->reached, first->batch.events[first->at].time);
       } while (!second || first->reached < second->reached || (first->reached == second->reached && first < second));
-      take_(std::span(first->batch.events).subspan(begin, first->at - begin));
+      put_out(std::span(first->batch.events).subspan(begin, first->at - begin));
       if (first->at >= first->batch.events.size()) {
         first->fill();
         progress_();
@@ -63,6 +65,11 @@ class Merge {
   }
 
  private:
+  void put_out(std::span<Event> events) {
+    const size_t left = helpers_.settle(events);
+    if (left > 0) take_(events.first(left));
+  }
+
   Lane* earliest(const Lane* but) {
     Lane* best = nullptr;
     for (Lane& lane : lanes_)
@@ -73,6 +80,7 @@ class Merge {
   std::vector<Lane>& lanes_;
   const EventSink& take_;
   const std::function<void()>& progress_;
+  Helpers helpers_;
 };
 
 // Exim writes to its reject log what it writes to its main log, and the message's header. Where both
@@ -114,12 +122,15 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
     for (const Lane& lane : lanes) n += lane.reader->bytes_read();
     return n;
   };
-  if (!lanes.empty())
-    Merge(lanes, take, [&] {
-      if (progress) progress(bytes_read(), total);
-    }).run();
-
   ReadFigures figures;
+  if (!lanes.empty()) {
+    const std::function<void()> tell = [&] {
+      if (progress) progress(bytes_read(), total);
+    };
+    Merge merge(lanes, take, tell);
+    merge.run();
+    figures.events -= merge.dropped();
+  }
   LineFigures lines;
   for (Lane& lane : lanes) {
     lines.add(lane.reader->figures());

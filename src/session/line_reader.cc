@@ -95,7 +95,9 @@ MAILWARD_INLINE bool LineReader::find_rules(Line& line) {
 MAILWARD_INLINE void LineReader::explain(Line& line, Batch& out) {
   const Record& r = line.record;
   if (!line.rules) {
-    if (!r.program.empty() || !explain_bare(line, out)) unexplained(line, out);
+    // Some syslogds leave out their own tag: "host last message repeated 2 times".
+    const bool repeats = r.program.empty() && classify(r).kind == Meta::Kind::kRepeatLast;
+    if (repeats || !r.program.empty() || !explain_bare(line, out)) unexplained(line, out);
     return;
   }
   const ProgramRules* rules = line.rules;

@@ -5,6 +5,7 @@
 #include <cstring>
 
 #include "base/inline.h"
+#include "session/helpers.h"
 
 namespace mailward {
 namespace {
@@ -114,7 +115,7 @@ inline bool Tracker::tells(const RuleMeaning& meaning, const Match& match) const
   return !meaning.plain || (meaning.kind_set & options_.wanted) != 0 || match.has(Capture::kCount);
 }
 inline void Tracker::count(Session* s, const RuleMeaning& meaning, bool charged) {
-  if (s && (meaning.kind_set & bit(EventKind::kAuthOk))) let_in(*s);
+  if (s && meaning.settles) settle(*s);
   if (charged)
     figures_.events += meaning.kind_count;
   else if (meaning.address == AddressFrom::kLine)
@@ -223,6 +224,7 @@ bool Tracker::is_copy(const LineContext& where, const RuleMeaning& meaning, Batc
 void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match,
                         Batch& out) {
   const bool in_line = has_address(where, match);
+  if (s && meaning.settles) settle(*s);
   for (const EventKind kind : meaning.kinds) {
     if (kind == EventKind::kNone) break;
     if (kind == EventKind::kAmbiguous) {
@@ -234,7 +236,6 @@ void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning&
     weight = static_cast<uint32_t>(std::min<uint64_t>(uint64_t{weight} * where.repeat, kMaxCount));
     // Of two events one is the login (`dropped` beside `auth_aborted`): only that one is counted as an attempt.
     const bool login = meaning.attempt != kNoAttempt && !frame && kind != EventKind::kDropped;
-    if (kind == EventKind::kAuthOk && s) let_in(*s);
     if (login) {
       if (meaning.hint && !s) continue;
       if (s) {
@@ -286,8 +287,9 @@ void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning&
 // Were more attempts announced than told?
 bool Tracker::owes(const Session& s) { return *std::max_element(s.attempts.begin(), s.attempts.end()) > s.told; }
 
-// Who got in was not refused by what a module on the way announced (pam_unix before pam_sss).
-void Tracker::let_in(Session& s) { s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end())); }
+// Who got in was not refused by what a module on the way announced (pam_unix before pam_sss); nor is one to blame
+// whose handshake failed, as the next line tells, for what our certificate is.
+void Tracker::settle(Session& s) { s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end())); }
 
 // The line only announces what others may tell: the first one that knows the user's name is kept.
 void Tracker::announce(Session& s, const Event& event) {
@@ -448,6 +450,8 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
   e.mild = meaning.mild;
+  if (meaning.helper)
+    e.helper = helper_number(match.has(Capture::kHelper) ? match.text(Capture::kHelper) : meaning.rule->name);
   e.pid = where.record->pid;
   e.file = where.file;
   e.line = where.line;
