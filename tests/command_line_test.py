@@ -10,6 +10,7 @@ import struct
 import subprocess
 import termios
 import unicodedata
+import unittest
 
 import program
 
@@ -205,12 +206,36 @@ class Usage(program.Case):
                                 (["scan", "--timezone", "Europe/Berln"], "Berln"), (["scan", "--policy", "strickes"], "strikes"),
                                 (["scan", "--threads", "0"], "--threads wants"), (["scan", "--local-domain", "a@b"], "no domain"),
                                 (["explain"], "wants an address"), (["explain", "mail.log"], "is no address"), (["run"], "no command"),
+                                (["export", "events"], "there is no command 'export';"), (["--now", "2026-01-01", "evnts", "scan"], "no command 'evnts' (did you mean events?)"),
                                 (["rules", "list", "postfxi"], "did you mean postfix?"), (["scan", "-x"], "unknown option -x"),
                                 (["scan", "--since", "1h", "--until", "2h"], "not before"), (["scan", "--ban", "soon"], "--ban wants")):
             done = program.run(*arguments)
             self.assertEqual(done.code, 2, (arguments, done.err))
             self.assertIn(said, done.err.decode(), arguments)
             self.assertEqual(done.out, b"")
+
+    def test_no_word_is_better_than_a_wrong_one(self):
+        for arguments in (["scan", "--policy", "nope"], ["scan", "--format", "xy"], ["qqq"]):
+            done = program.run(*arguments)
+            self.assertEqual(done.code, 2)
+            self.assertNotIn(b"nearest", done.err)
+            self.assertNotIn(b"mean", done.err)
+
+    @unittest.skipUnless(os.path.exists("/usr/share/zoneinfo/UTC"), "no zone files")
+    def test_zone_files_that_are_there_are_not_missed(self):
+        for zone in ("+25:00", "../../etc/passwd", "Mars", "a b"):
+            done = program.run("scan", "--timezone", zone, "-")
+            self.assertEqual(done.code, 2)
+            self.assertIn(b"unknown time zone", done.err)
+            self.assertNotIn(b"tzdata", done.err)
+
+    def test_a_hint_that_shows_nothing_is_not_given(self):
+        text = b"Mar  2 10:00:00 mail sshd[7]: nobody knows this\n"
+        table = ("scan", "--format", "table", "--year", "2026")
+        self.assertIn("\n  mailward events --unknown", program.run(*table, self.path("a.log", text)).text)
+        done = program.run(*table, self.path("a.log", text.replace(b"nobody", b"n" * 70_000)))
+        self.assertIn("longer than can be", done.text)
+        self.assertNotIn("--unknown", done.text)
 
     def test_nothing_to_do(self):
         for arguments in ([], ["rules"]):
@@ -298,10 +323,10 @@ class Rules(program.Case):
                 ("reason:free", "reason:fre", "no type is called `fre`; the nearest is `free`"),
                 ('"auth_failed"', '"auth_faild"', "`auth_faild` is no kind of event; the nearest is `auth_failed`"),
                 ('event = ', 'program = "myprogam"\nevent = ', "is called `myprogam`; the nearest is `myprogram`"),
-                ('event = ', 'vis = ["usr"]\nevent = ', "keeps no `usr`; the nearest fact is `user`"),
+                ('event = ', 'vis = ["usr"]\nevent = ', "keeps no `usr`; the nearest is `user`"),
                 ('event = ', 'set = { mecanism = "PLAIN" }\nevent = ', "`mecanism` is no fact; the nearest is `mechanism`"),
                 ('event = ', 'set = { port = "1" }\nevent = ', "`port` can't be set"),
-                ('event = ', 'evnt = ', "unknown key `evnt`; the nearest known one is `event`")):
+                ('event = ', 'evnt = ', "unknown key `evnt`; the nearest is `event`")):
             with self.subTest(typed):
                 done = program.run("rules", "check", self.rules(RULES.replace(right, typed)))
                 self.assertEqual(done.code, 1)
@@ -369,6 +394,29 @@ class Configuration(program.Case):
             done = self.scan(text, "-")
             self.assertEqual(done.code, 1)
             self.assertIn(said, done.err.decode())
+
+    def test_what_only_a_command_finds_wrong_is_named_with_its_place(self):
+        listed = self.path("ignore.txt", b"192.0.2.1\nx\n")
+        for text, said in (("[judge]\npolicy = 'nope'\n", ":2:10: policy: no preset `nope`; expected one of any, default"),
+                           ("[judge]\nignore = ['192.0.2.1', '1.2.3']\n", ":2:24: ignore: 1.2.3 is neither an address"),
+                           ("[judge]\nignore = ['/no/such']\n", ":2:11: ignore: /no/such is neither"),
+                           (f"[judge]\nignore = ['{listed}']\n", "ignore.txt:2: x is neither"),
+                           ("[judge]\nlocal_domains = ['a@b']\n", ":2:18: local_domains: 'a@b' is no domain"),
+                           ("[input]\ntimezone = 'Mars'\n", ":2:12: timezone: unknown time zone"),
+                           ("[firewall.command]\nban = []\n", ":2:7: ban is empty; expected a program")):
+            done = self.scan(text, "-")
+            self.assertEqual(done.code, 1, text)
+            self.assertIn(said, done.err.decode())
+            self.assertNotIn(b"--ignore", done.err)
+
+    def test_a_byte_order_mark(self):
+        mark = b"\xef\xbb\xbf"
+        self.assertEqual(len(program.run("scan", *COMMON, "-", data=log()).lines), 7)
+        listed = self.path("ignore.txt", mark + b"203.0.113.1\n")
+        self.assertEqual(len(program.run("scan", *COMMON, "--ignore", listed, "-", data=log()).lines), 6)
+        self.assertEqual(len(self.scan((mark + b'[judge]\nignore = ["203.0.113.1"]\n').decode(), *COMMON, "-").lines), 6)
+        listed = self.path("ignore.txt", b"203.0.113.1\n" + mark + b"203.0.113.2\n")
+        self.assertEqual(program.run("scan", "--ignore", listed, "-", data=log()).code, 1)
 
     def test_sections_of_other_commands_are_accepted(self):
         for text, said in (('[firewall]\nbackend = "none"\n[report]\npause = "7d"\n', b"not used by this version: [firewall], [report]"),

@@ -47,6 +47,46 @@ class Explain(unittest.TestCase):
                 self.assertEqual(answer["other_lines_left_out"], 0)
             self.assertIn(f"{plain}:7", self.explain("192.0.2.1", plain).text)
 
+    def test_only_the_time_asked_for(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
+            for day in (2, 3, 4):
+                file.write(f"Mar  {day} 10:00:00 mail sshd[7]: Failed password for root from 192.0.2.1 port 1 ssh2\n"
+                           f"Mar  {day} 10:00:00 mail sshd[7]: nobody knows this of 192.0.2.1 {day}\n"
+                           "  and this line of 192.0.2.1 has no stamp\n")
+            file.flush()
+            zone = ("--timezone", "UTC")
+            text = " ".join(self.explain("192.0.2.1", *zone, "--since", "2030-01-01", file.name).text.split())
+            self.assertIn("Nothing lies in the time asked for: the log ends at 2026-03-04 10:00, before --since.", text)
+            self.assertNotIn("does nothing in these logs", text)
+            self.assertNotIn("count for nothing", text)
+            text = " ".join(self.explain("192.0.2.1", *zone, "--since", "2026-03-02T12:00", "--until", "2026-03-02T13:00",
+                                         file.name).text.split())
+            self.assertIn("192.0.2.1 does nothing in the time asked for", text)
+            self.assertNotIn("Mar ", text)
+            answer = self.explain("192.0.2.1", *zone, "--format", "json", "--since", "2026-03-03", "--until", "2026-03-04", file.name).json
+            self.assertEqual([e["line"] for e in answer["events"]], [4])
+            with tempfile.NamedTemporaryFile("wb", suffix=".gz") as packed:
+                with open(file.name, "rb") as plain:
+                    packed.write(gzip.compress(plain.read()))
+                packed.flush()
+                again = self.explain("192.0.2.1", *zone, "--format", "json", "--since", "2026-03-03", "--until", "2026-03-04", packed.name).json
+                self.assertEqual([o["line"] for o in again["other_lines"]], [5, 6])
+            self.assertEqual([o["line"] for o in answer["other_lines"]], [5, 6])
+            self.assertEqual(len(self.explain("192.0.2.1", "--format", "json", file.name).json["other_lines"]), 6)
+
+    def test_a_process_that_serves_twice_has_two_sessions(self):
+        with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
+            for day in (2, 3):
+                head = f"Mar  {day} 10:00:00 mail postfix/smtpd[77]: "
+                file.write(head + "warning: hostname x.example does not resolve to address 192.0.2.1\n" +
+                           head + "connect from unknown[192.0.2.1]\n" +
+                           head + "warning: unknown[192.0.2.1]: SASL LOGIN authentication failed: x\n" +
+                           head + "disconnect from unknown[192.0.2.1] ehlo=1 auth=0/1 commands=1/2\n")
+            file.flush()
+            lines = self.explain("192.0.2.1", "--timezone", "UTC", file.name).lines
+            heads = [line.strip() for line in lines if "process 77" in line]
+            self.assertEqual(heads, [f"2026-03-0{day} 10:00:00  postfix smtp, process 77" for day in (2, 3)])
+
     def test_of_an_address_that_does_nothing(self):
         with tempfile.NamedTemporaryFile("w", suffix=".log") as file:
             file.write(LOG)

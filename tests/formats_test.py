@@ -4,6 +4,8 @@ import datetime
 import io
 import ipaddress
 import json
+import os
+import re
 import zoneinfo
 
 import program
@@ -197,6 +199,17 @@ class Formats(program.Case):
         self.assertNotIn(found[0], left)
         listed = self.path("ignore.txt", ("# ours\n" + "\n".join(found[:3]) + "  # three\n\n").encode())
         self.assertFalse(set(found[:3]) & set(self.scan("plain", "--ignore", listed).lines))
+
+    def test_the_example_of_the_docs_is_true(self):
+        with open(os.path.join(program.ROOT, "docs/formats.md"), encoding="utf-8") as file:
+            text = file.read()
+        command = re.search(r"^`mailward (scan [^`]*)` in `([^`]*)`", text, re.M)
+        example = json.loads(re.search(r"```json\n(.*?)```", text, re.S).group(1))
+        real = program.run(*command.group(1).split(), cwd=os.path.join(program.ROOT, command.group(2)),
+                           env={"MAILWARD_DATA": program.ROOT}).json
+        self.assertEqual(example["input"], real["input"])
+        for source in example["sources"]:
+            self.assertIn(source, real["sources"])
 
     def test_the_order_of_parts_does_not_matter(self):
         arguments, forms, _ = program.corpus("postfix")

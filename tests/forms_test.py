@@ -2,6 +2,8 @@
 import datetime
 import gzip
 import json
+import os
+import random
 import re
 import subprocess
 import zoneinfo
@@ -124,7 +126,38 @@ class Figures(program.Case):
         self.assertEqual(said, b"")  # a few
         figures, said = self.figures(exim * 20 + other * 30)
         self.assertEqual((figures["lines"], figures["not_understood"]), (190, 30))
-        self.assertIn(b"30 of 190 lines have another form than most lines of their file", said)
+        self.assertIn(b"mainlog: 30 of 190 lines have another form than most lines of the file", said)
+
+    def test_text_that_nobody_understands_is_counted_and_shown(self):
+        apache = '127.0.0.1 - - [10/Oct/2026:13:55:36 +0200] "GET / HTTP/1.1" 200 5\n'
+        noise = random.Random(5).randbytes(200_000).replace(b"\n\n", b"\n.\n")
+        for data in (b"hello", apache.encode() * 20, b"<html>\n[section]\n>quoted\na b: c\n\n" * 20, noise):
+            path = self.path("some.log", data)
+            told = program.scan("--format", "json", path).json["input"]
+            lines = data.count(b"\n") + (not data.endswith(b"\n"))
+            self.assertEqual((told["lines"], told["events"]), (lines, 0))
+            self.assertEqual(told["not_understood"], lines - told.get("continued", 0), data[:60])
+            shown = program.run("events", "--unknown", path)
+            self.assertEqual(len(shown.lines), told["not_understood"])
+
+    def test_text_without_a_header_that_is_known_is_understood(self):
+        with open(os.path.join(program.CORPUS, "postfix/mail.log"), encoding="utf-8") as file:
+            lines = [line.split("]: ", 1)[1] for line in file if "]: " in line][:200]
+        told = program.scan("--format", "json", self.path("cat.log", "".join(lines).encode())).json["input"]
+        self.assertEqual((told["lines"], told["not_understood"]), (200, 0))
+
+    def test_lines_with_a_header_in_text_without_one(self):
+        head = "Mar  2 10:00:00 mail sshd[9]: "
+        text = "Failed password for root from 192.0.2.9 port 1 ssh2\n"
+        mixed = self.path("mix.log", (text * 60 + (head + text) * 40).encode())
+        few = self.path("few.log", (text * 300 + (head + text) * 5).encode())
+        for command in ("scan", "events"):
+            done = program.run(command, mixed, few)
+            self.assertIn(b"mix.log: 40 of 100 lines have another form than most lines of the file", done.err)
+            self.assertIn(b"give each a file of its own", done.err)
+            self.assertNotIn(b"few.log", done.err)
+        self.assertEqual(program.scan("--format", "json", mixed).json["input"]["not_understood"], 40)
+        self.assertEqual(json.loads(program.run("events", "--unknown", mixed).lines[0])["line"], 61)
 
     def test_every_kind(self):
         line = "Mar  2 10:00:0{} mail {}\n".format

@@ -77,7 +77,7 @@ class Innocents(unittest.TestCase):
         lines = [refused(INNOCENT, reply, m + n, f"{n}@firm.example") for m in QUEUE for n in range(5)]
         # One that makes up a domain each time is no queue.
         lines += [refused(GUILTY, reply, 20 * n, f"a@nx{n}.example") for n in range(4)]
-        self.judge(lines, guilty=[GUILTY], words="none are not about the same mail")
+        self.judge(lines, guilty=[GUILTY], words="it is a mail server that tries again: all are about mail that it was told to bring again")
 
     def test_temporary_does_not_pay_for_the_rest(self):
         later = "450 4.7.1 <{helo}>: Helo command rejected: Host not found"
@@ -85,7 +85,7 @@ class Innocents(unittest.TestCase):
         lines = [refused(a, later, m) for m in QUEUE for a in (INNOCENT, GUILTY)]
         lines += [refused(INNOCENT, unknown, 60 + n, recipient=f"x{n}@here.example") for n in range(2)]
         lines += [refused(GUILTY, unknown, 60 + n, recipient=f"x{n}@here.example") for n in range(3)]
-        self.judge(lines, guilty=[GUILTY], words="no more than 2")
+        self.judge(lines, guilty=[GUILTY], words="all but 2, so few are allowed, are about mail that it was told to bring again")
 
     def test_other_daemons_tell_to_come_again(self):
         session = "9a2bd95a086bc4b0"
@@ -132,7 +132,7 @@ class Innocents(unittest.TestCase):
         office += [failed(INNOCENT, "dieter", 100 + n) for n in range(7)]
         # A guesser with an account of his own.
         guesser = [login(GUILTY, "emma", 60 * n + 3) for n in range(9)] + [failed(GUILTY, "frieda", 100 + n) for n in range(7)]
-        self.judge(office + guesser, guilty=[GUILTY], words="3 users logged in from there, and are allowed 4 each")
+        self.judge(office + guesser, guilty=[GUILTY], words="3 users logged in from there: 4 are allowed for each of them")
         # Each mistypes before the first login; the second office fails more than its people may.
         early = [failed(a, user, 10 * i + n) for a, times in ((INNOCENT, 3), (GUILTY, 5))
                  for i, user in enumerate(people) for n in range(times)]
@@ -191,7 +191,7 @@ class Innocents(unittest.TestCase):
     def test_one_person_with_an_old_password_is_no_attack(self):
         places = ["192.0.2.10", "192.0.2.11", "192.0.2.12"]
         lines = [failed(place, "anna", 600 * n + 7 * i) for i, place in enumerate(places) for n in range(4)]
-        self.judge(lines, innocent=places, words="3 sources took part, and less than 4 are no attack on that user")
+        self.judge(lines, innocent=places, words="only 3 sources took part, and it takes 4 to call it an attack on that user")
         lines += [failed("192.0.2.13", "anna", 700)]
         self.judge(lines, innocent=(), guilty=[*places, "192.0.2.13"])
 

@@ -7,6 +7,8 @@
 #include <nlohmann/json.hpp>
 #include <random>
 
+#include "base/nearest.h"
+
 namespace mailward {
 namespace {
 
@@ -91,6 +93,30 @@ TEST(Text, HoldsForRandomBytes) {
     append_json(json, text);
     EXPECT_EQ(nlohmann::json::parse(json).get<std::string>(), valid_utf8(text));
   }
+}
+
+TEST(Nearest, MeansWhatIsClose) {
+  const std::string_view known[] = {"scan", "events", "explain", "rules"};
+  struct Row {
+    const char *word, *nearest;
+  };
+  for (const Row& row : {Row{"scna", "scan"}, Row{"evnts", "events"}, Row{"rule", "rules"}, Row{"explian", "explain"},
+                         Row{"scan", "scan"}, Row{"run", ""}, Row{"", ""}, Row{"x", ""}, Row{"status", ""}}) {
+    EXPECT_EQ(nearest(row.word, known), row.nearest) << row.word;
+  }
+  const std::string_view words[] = {"any", "foreign-domain", "bare-name", "per", "limit", "spare_after_login", "user"};
+  for (const Row& row :
+       {Row{"foriegn", "foreign-domain"}, Row{"foreign", "foreign-domain"}, Row{"foreign-domian", "foreign-domain"},
+        Row{"spare_after", "spare_after_login"}, Row{"usr", "user"}, Row{"limt", "limit"}, Row{"foo", ""},
+        Row{"nope", ""}, Row{"subnet", ""}, Row{"an", "any"}, Row{"ba", ""}, Row{"window", ""}}) {
+    EXPECT_EQ(nearest(row.word, words), row.nearest) << row.word;
+  }
+  EXPECT_EQ(nearest("any", {}), "");
+  EXPECT_EQ(tell_nearest("usr", words, " (", ")"), " (the nearest is `user`)");
+  EXPECT_EQ(tell_nearest("foo", words, " (", ")"), "");
+  EXPECT_EQ(did_you_mean("scna", known), " (did you mean scan?)");
+  EXPECT_EQ(did_you_mean("zebra", known), "");
+  EXPECT_EQ(nearest(std::string(100000, 's'), known), "");
 }
 
 }  // namespace

@@ -5,7 +5,6 @@
 #include <map>
 
 #include "base/text.h"
-#include "cli/nearest.h"
 #include "cli/options.h"
 #include "cli/progress.h"
 #include "cli/settings.h"
@@ -14,20 +13,6 @@
 
 namespace mailward {
 namespace {
-
-TEST(Nearest, MeansWhatIsClose) {
-  const std::string_view known[] = {"scan", "events", "explain", "rules"};
-  struct Row {
-    const char *word, *nearest;
-  };
-  for (const Row& row : {Row{"scna", "scan"}, Row{"evnts", "events"}, Row{"rule", "rules"}, Row{"explian", "explain"},
-                         Row{"scan", "scan"}, Row{"run", ""}, Row{"", ""}, Row{"x", ""}, Row{"status", ""}}) {
-    EXPECT_EQ(nearest(row.word, known), row.nearest) << row.word;
-  }
-  EXPECT_EQ(did_you_mean("scna", known), " (did you mean scan?)");
-  EXPECT_EQ(did_you_mean("zebra", known), "");
-  EXPECT_EQ(nearest(std::string(100000, 's'), known), "");
-}
 
 TEST(When, FormsOfTheManual) {
   const Zone zone = *Zone::load("+01:00");

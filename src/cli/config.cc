@@ -11,8 +11,8 @@
 #include <fstream>
 
 #include "base/instant.h"
+#include "base/nearest.h"
 #include "base/read_up_to.h"
-#include "cli/nearest.h"
 
 namespace mailward {
 namespace {
@@ -108,14 +108,18 @@ class Reader {
   }
 
  private:
+  std::string place(const toml::source_region& where) const {
+    return fmt::format("{}:{}:{}", path_, where.begin.line, where.begin.column);
+  }
+
   std::unexpected<Error> refuse(const toml::source_region& where, std::string_view what) const {
-    return fail(fmt::format("{}:{}:{}: {}", path_, where.begin.line, where.begin.column, what));
+    return fail(fmt::format("{}: {}", place(where), what));
   }
 
   std::unexpected<Error> unknown(const toml::key& name, std::string_view section) const {
     const std::vector<std::string_view> known = names_in(section);
-    const std::string place = section.empty() ? "" : fmt::format(" in [{}]", section);
-    return refuse(name.source(), fmt::format("unknown key \"{}\"{}{}; known here: {}", name.str(), place,
+    const std::string in = section.empty() ? "" : fmt::format(" in [{}]", section);
+    return refuse(name.source(), fmt::format("unknown key \"{}\"{}{}; known here: {}", name.str(), in,
                                              did_you_mean(name.str(), known), fmt::join(known, ", ")));
   }
 
@@ -149,25 +153,35 @@ class Reader {
     const std::string& value = node.as_string()->get();
     if (auto allowed = check_choice(key, node, value); !allowed) return allowed;
     if (value.empty()) return refuse(node.source(), fmt::format("{} is empty; leave the key out instead", key.name));
-    if (key.section == "input" && key.name == "timezone") config_.timezone = value;
-    if (key.section == "judge" && key.name == "policy") config_.policy = value;
+    if (key.section == "input" && key.name == "timezone") config_.timezone = {value, place(node.source())};
+    if (key.section == "judge" && key.name == "policy") config_.policy = {value, place(node.source())};
     return {};
   }
 
   Result<void> take_strings(const Key& key, const toml::node& node) {
     if (!node.is_array()) return wrong(key, node);
-    std::vector<std::string> values;
+    if (node.as_array()->empty() && key.section == "firewall.command")
+      return refuse(node.source(), fmt::format("{} is empty; expected a program and its arguments, "
+                                               "[\"/usr/local/sbin/block\", \"{{address}}\"]",
+                                               key.name));
+    std::vector<Placed> values;
     for (const toml::node& element : *node.as_array()) {
       if (!element.is_string()) return wrong(key, element);
       const std::string& value = element.as_string()->get();
       if (auto allowed = check_choice(key, element, value); !allowed) return allowed;
       if (value.empty()) return refuse(element.source(), fmt::format("{} holds an empty string", key.name));
-      values.push_back(value);
+      values.push_back({value, place(element.source())});
     }
-    if (key.section == "input" && key.name == "files") config_.files = values;
+    if (key.section == "input" && key.name == "files") config_.files = plain(values);
     if (key.section == "judge" && key.name == "local_domains") config_.local_domains = values;
     if (key.section == "judge" && key.name == "ignore") config_.ignore = values;
     return {};
+  }
+
+  static std::vector<std::string> plain(const std::vector<Placed>& values) {
+    std::vector<std::string> texts;
+    for (const Placed& value : values) texts.push_back(value.value);
+    return texts;
   }
 
   Result<void> take_integer(const Key& key, const toml::node& node) {

@@ -14,15 +14,21 @@
 
 namespace mailward {
 
+// A value, and where it stands: "mailward.toml:3:10". What only a command can check (a preset, a zone, a file) is
+// refused with that place.
+struct Placed {
+  std::string value, place;
+};
+
 struct Config {
   std::string path;  // empty: none was read
   // [input]
   std::vector<std::string> files;
-  std::string timezone;
+  Placed timezone;
   // [judge]
-  std::string policy;
-  std::vector<std::string> local_domains;
-  std::vector<std::string> ignore;  // addresses, networks, files
+  Placed policy;
+  std::vector<Placed> local_domains;
+  std::vector<Placed> ignore;  // addresses, networks, files
   uint64_t brake = 1000;
   std::vector<std::string> unused;  // what is known and allowed, and no command of this version looks at
 };

@@ -42,10 +42,15 @@ TEST(Config, ReadsWhatTheseCommandsUse) {
   const auto config = parse_config(kWhole, "x.toml");
   ASSERT_TRUE(config) << config.error().message;
   EXPECT_EQ(config->files, std::vector<std::string>{"/var/log/mail.log"});
-  EXPECT_EQ(config->timezone, "Europe/Berlin");
-  EXPECT_EQ(config->policy, "default");
-  EXPECT_EQ(config->local_domains, std::vector<std::string>{"example.com"});
-  EXPECT_EQ(config->ignore, (std::vector<std::string>{"192.0.2.0/24", "/etc/mailward/ignore.txt"}));
+  EXPECT_EQ(config->timezone.value, "Europe/Berlin");
+  EXPECT_EQ(config->policy.value, "default");
+  EXPECT_EQ(config->timezone.place, "x.toml:3:17");
+  EXPECT_EQ(config->policy.place, "x.toml:6:17");
+  ASSERT_EQ(config->local_domains.size(), 1u);
+  EXPECT_EQ(config->local_domains[0].value, "example.com");
+  ASSERT_EQ(config->ignore.size(), 2u);
+  EXPECT_EQ(config->ignore[1].value, "/etc/mailward/ignore.txt");
+  EXPECT_EQ(config->ignore[1].place, "x.toml:8:34");
   EXPECT_EQ(config->brake, 1000u);
 }
 
@@ -66,6 +71,9 @@ TEST(Config, RefusesWithPlaceAndWhatWasExpected) {
                "x.toml:1:2: unknown key \"jugde\" (did you mean judge?); known here: input, judge, firewall, report"},
            Row{"[judge]\nbrake = \"many\"\n", "x.toml:2:9: brake must be a whole number"},
            Row{"[judge]\nbrake = 0\n", "x.toml:2:9: brake must be from 1 to 1000000000"},
+           Row{"[firewall.command]\nban = []\n",
+               "x.toml:2:7: ban is empty; expected a program and its arguments, [\"/usr/local/sbin/block\", "
+               "\"{address}\"]"},
            Row{"[judge]\nignore = [1]\n", "x.toml:2:11: ignore must be a list of strings, [\"…\", \"…\"]"},
            Row{"[input]\ntimezone = \"\"\n", "x.toml:2:12: timezone is empty; leave the key out instead"},
            Row{"[firewall]\nbackend = \"nftable\"\n",

@@ -44,9 +44,10 @@ Outcome<int> events(const GlobalOptions& globals, const LogOptions& options, boo
   const int status = finish_output(out, messages, status_of(figures, inputs->logs));
   const InputReport input = input_report(figures, inputs->logs);
   if (unknown) return status;
-  for (const std::string& why :
-       {why_not_understood(input), why_nothing(input, settings->since, settings->until, local_time(settings->zone))})
-    if (!why.empty()) messages.note(why);
+  tell_mixtures(figures, messages);
+  if (const std::string why = why_nothing(input, settings->since, settings->until, local_time(settings->zone));
+      !why.empty())
+    messages.note(why);
   return status;
 }
 

@@ -14,6 +14,7 @@
 #include "cli/other_lines.h"
 #include "cli/reading.h"
 #include "view/explanation.h"
+#include "view/totals.h"
 
 namespace mailward {
 namespace {
@@ -59,7 +60,7 @@ Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options
   if (!settings) return std::unexpected(settings.error());
   auto inputs = open_inputs(*settings, messages);
   if (!inputs) return std::unexpected(inputs.error());
-  const ExplanationText text = text_options(globals, *settings, *inputs);
+  ExplanationText text = text_options(globals, *settings, *inputs);
   Explainer explainer = make_explainer(*settings, *address);
   if (address->empty())
     messages.note(":: is nobody's address: what follows are the events whose lines name no address");
@@ -70,8 +71,11 @@ Outcome<int> explain(const GlobalOptions& globals, const ExplainOptions& options
   const ReadFigures figures =
       read_logs(*inputs, reading, globals, true, [&](std::span<const Event> batch) { explainer.take(batch); });
 
-  const Explanation explanation = explainer.finish(input_report(figures, inputs->logs));
-  const OtherLines others = find_other_lines(inputs->logs, explanation);
+  const InputReport input = input_report(figures, inputs->logs);
+  const Explanation explanation = explainer.finish(input);
+  const OtherLines others = find_other_lines(inputs->logs, explanation, reading);
+  text.in_span = has_time(settings->since) || has_time(settings->until);
+  if (text.in_span) text.outside = why_nothing(input, settings->since, settings->until, text.time);
   Output out(STDOUT_FILENO);
   if (*format == "json") {
     write_explanation_json(explanation, others, inputs->logs.names, out);

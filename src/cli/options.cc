@@ -8,8 +8,8 @@
 #include <array>
 #include <utility>
 
+#include "base/nearest.h"
 #include "base/text.h"
-#include "cli/nearest.h"
 
 namespace mailward {
 namespace {

@@ -3,13 +3,17 @@
 #include <algorithm>
 #include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <utility>
 #include <vector>
 
+#include "log/base_year.h"
+#include "log/header.h"
 #include "log/line_source.h"
+#include "log/record.h"
 
 namespace mailward {
 namespace {
@@ -60,6 +64,43 @@ struct Stretch {
   std::string id;
 };
 
+// Which lines of a log lie in the time asked for; asked line by line, in order.
+class TimeSpan {
+ public:
+  TimeSpan(LogSet& set, const ReadOptions& options)
+      : options_(options), asked_(has_time(options.since) || has_time(options.until)) {
+    if (!asked_) return;
+    for (LogPart& part : set.parts)
+      if (part.source) part.source->rest();
+    base_year_ = find_base_year(set, *options.zone, options.year, options.now, options.patience).year;
+  }
+
+  void begin(const LogPart& part) {
+    if (asked_) header_.emplace(part.form, TimeFold(*options_.zone, last_, base_year_), part.name);
+  }
+
+  // A line that has no stamp has the time of the one before.
+  bool holds(std::string_view line) {
+    if (!asked_) return true;
+    text_.assign(line.substr(0, kLongestText));
+    text_.append(kRecordPadding, '\0');
+    Record record;
+    if (header_->read(std::string_view(text_).substr(0, text_.size() - kRecordPadding), record) == Took::kRecord &&
+        has_time(record.time))
+      last_ = record.time;
+    return (!has_time(options_.since) || last_ >= options_.since) &&
+           (!has_time(options_.until) || last_ < options_.until);
+  }
+
+ private:
+  const ReadOptions& options_;
+  const bool asked_;
+  int base_year_ = 0;
+  Instant last_ = kNoInstant;
+  std::optional<HeaderReader> header_;
+  std::string text_;
+};
+
 class Finder {
  public:
   Finder(const Explanation& explanation, OtherLines& found)
@@ -77,7 +118,8 @@ class Finder {
     for (auto& [key, stretch] : stretches) files_[key.first].stretches.push_back(std::move(stretch));
   }
 
-  void look_through(LogPart& part) {
+  void look_through(LogPart& part, TimeSpan& span) {
+    span.begin(part);
     File& file = files_[part.index];
     std::sort(file.stretches.begin(), file.stretches.end(),
               [](const Stretch& a, const Stretch& b) { return a.first < b.first; });
@@ -92,7 +134,7 @@ class Finder {
         const Stretch& s = file.stretches[next];
         if (s.last > number && sessions_.size() < kMostAtOnce) sessions_.emplace(s.last, s.id);
       }
-      if (!file.events.contains(number) && is_wanted(line)) add(part.index, number, line);
+      if (span.holds(line) && !file.events.contains(number) && is_wanted(line)) add(part.index, number, line);
     }
     sessions_.clear();
   }
@@ -125,12 +167,13 @@ class Finder {
 
 }  // namespace
 
-OtherLines find_other_lines(OpenedLogs& logs, const Explanation& explanation) {
+OtherLines find_other_lines(OpenedLogs& logs, const Explanation& explanation, const ReadOptions& options) {
   OtherLines found;
   Finder finder(explanation, found);
   for (LogSet& set : logs.sets) {
+    TimeSpan span(set, options);
     for (LogPart& part : set.parts) {
-      if (part.source && part.source->rewindable() && is_line_form(part.form)) finder.look_through(part);
+      if (part.source && part.source->rewindable() && is_line_form(part.form)) finder.look_through(part, span);
     }
   }
   return found;

@@ -5,11 +5,13 @@
 
 #include "judge/explain.h"
 #include "log/log_set.h"
+#include "session/event_stream.h"
 #include "view/explanation.h"
 
 namespace mailward {
 
 // After the logs were read. Trouble with a file was told then, and only ends the search in it here.
-OtherLines find_other_lines(OpenedLogs& logs, const Explanation& explanation);
+// Of the lines in the time that `options` ask for.
+OtherLines find_other_lines(OpenedLogs& logs, const Explanation& explanation, const ReadOptions& options);
 
 }  // namespace mailward

@@ -13,6 +13,7 @@
 #include "cli/terminal.h"
 #include "grammar/check.h"
 #include "log/lockdown.h"
+#include "view/screen.h"
 
 namespace mailward {
 namespace {
@@ -115,6 +116,17 @@ ReadFigures read_logs(Inputs& inputs, const ReadOptions& options, const GlobalOp
   return figures;
 }
 
+void tell_mixtures(const ReadFigures& figures, const Messages& messages) {
+  constexpr size_t kShown = 5;
+  for (const MixedFile& file : std::span(figures.mixed).first(std::min(kShown, figures.mixed.size())))
+    messages.note(
+        fmt::format("{}: {} of {} have another form than most lines of the file, or none, and were not understood; if "
+                    "several logs are in it, give each a file of its own",
+                    file.name == "-" ? "standard input" : file.name, grouped(file.odd), counted(file.lines, "line")));
+  if (figures.mixed.size() > kShown)
+    messages.note(fmt::format("{} of such a mixture", counted(figures.mixed.size() - kShown, "more file")));
+}
+
 InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs) {
   InputReport input;
   input.files = logs.names;
@@ -128,6 +140,7 @@ InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs) {
   input.overlong = figures.overlong;
   input.unheeded = figures.unheeded;
   input.no_header = figures.no_header;
+  input.unshown = figures.unshown;
   input.continued = figures.continued;
   input.untrusted = figures.untrusted;
   input.first = figures.first;

@@ -33,6 +33,9 @@ ReadOptions read_options(const Settings& settings);
 ReadFigures read_logs(Inputs& inputs, const ReadOptions& options, const GlobalOptions& globals, bool bar,
                       const EventSink& take);
 
+// Names the files that hold many lines of another form than most of theirs.
+void tell_mixtures(const ReadFigures& figures, const Messages& messages);
+
 InputReport input_report(const ReadFigures& figures, const OpenedLogs& logs);
 
 // The exit status so far: was everything read?

@@ -13,9 +13,9 @@
 #include <utility>
 #include <vector>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/nearest.h"
 #include "cli/reading.h"
 #include "cli/rules_text.h"
 #include "cli/settings.h"

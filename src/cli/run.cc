@@ -12,9 +12,9 @@
 #include <string>
 #include <vector>
 
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli/command.h"
-#include "cli/nearest.h"
 #include "cli/outcome.h"
 
 namespace mailward {
@@ -97,6 +97,7 @@ class CommandLine {
       words.erase(words.begin());
       words.emplace_back("--help");
     }
+    if (const std::string* stray = stray_command(words)) return refuse(unknown(*stray, app_));
     try {
       std::vector<std::string> backwards(words.rbegin(), words.rend());
       app_.parse(backwards);
@@ -123,6 +124,24 @@ class CommandLine {
     CLI::App* app = &app_;
     while (!app->get_subcommands().empty()) app = app->get_subcommands().front();
     return *app;
+  }
+
+  // "mailward export events": a first word that is no command, before one that is. Null: none.
+  const std::string* stray_command(const std::vector<std::string>& words) const {
+    const auto is_command = [](const std::string& word) {
+      const auto all = commands();
+      return std::any_of(all.begin(), all.end(), [&](const Command& command) { return command.name == word; });
+    };
+    const auto takes_value = [&](const std::string& word) {
+      const CLI::Option* option = app_.get_option_no_throw(word);
+      return option && option->get_items_expected_max() > 0;
+    };
+    for (auto word = words.begin(); word != words.end(); ++word) {
+      if (*word == "--" || is_command(*word)) return nullptr;
+      if (!word->starts_with('-')) return std::any_of(word + 1, words.end(), is_command) ? &*word : nullptr;
+      if (takes_value(*word) && ++word == words.end()) return nullptr;
+    }
+    return nullptr;
   }
 
   static int say(const std::string& text) {

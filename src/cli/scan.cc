@@ -103,7 +103,7 @@ Outcome<int> scan(const GlobalOptions& globals, const LogOptions& options) {
   view->begin({input, settings->policies.name});
   judge.finish(input, [&](SourceReport&& source) { view->source(std::move(source)); });
   view->end();
-  if (const std::string why = why_not_understood(input); !why.empty()) messages.note(why);
+  tell_mixtures(figures, messages);
   // A table says it itself.
   if (const std::string why = why_nothing(input, settings->since, settings->until, table.time);
       !why.empty() && format->name != "table")

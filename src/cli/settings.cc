@@ -9,9 +9,9 @@
 #include <utility>
 
 #include "base/data_dir.h"
+#include "base/nearest.h"
 #include "base/text.h"
 #include "cli/config.h"
-#include "cli/nearest.h"
 #include "cli/when.h"
 #include "log/log_set.h"
 
@@ -35,9 +35,9 @@ Outcome<Zone> choose_zone(const std::string& typed, const Config& config) {
     if (!zone) return wrong_usage("--timezone: " + zone.error().message);
     return std::move(*zone);
   }
-  auto zone = config.timezone.empty() ? Zone::system() : Zone::load(config.timezone);
-  if (!zone)
-    return failed(config.timezone.empty() ? zone.error().message : config.path + ": timezone: " + zone.error().message);
+  const auto& [name, place] = config.timezone;
+  auto zone = name.empty() ? Zone::system() : Zone::load(name);
+  if (!zone) return failed(name.empty() ? zone.error().message : place + ": timezone: " + zone.error().message);
   return std::move(*zone);
 }
 
@@ -92,11 +92,16 @@ Outcome<void> take_policies(const LogOptions& options, const Config& config, Set
     overrides.ban = *ban;
   }
   const bool typed = !options.policy.empty();
-  const std::string name = typed ? options.policy : config.policy.empty() ? "default" : config.policy;
+  const std::string name = typed ? options.policy : config.policy.value.empty() ? "default" : config.policy.value;
   auto policies = load_policies(name);
-  if (!policies)
-    return typed && name.find('/') == std::string::npos ? wrong_usage("--policy: " + policies.error().message)
-                                                        : failed(policies.error().message);
+  if (!policies) {
+    const std::string& sentence = policies.error().message;
+    if (typed && name.find('/') == std::string::npos) return wrong_usage("--policy: " + sentence);
+    std::error_code ignored;
+    const bool of_config = !typed && !config.policy.place.empty();
+    const bool own_place = std::filesystem::exists(name, ignored);  // a file says itself where it is wrong
+    return failed(of_config && !own_place ? config.policy.place + ": policy: " + sentence : sentence);
+  }
   settings.policies = std::move(*policies);
   apply(overrides, settings.policies);
   return {};
@@ -118,30 +123,39 @@ Outcome<std::string> clean_domain(std::string_view text, std::string_view where)
 
 Outcome<void> take_domains(const LogOptions& options, const Config& config, Settings& settings) {
   const bool typed = !options.local_domains.empty();
-  for (const std::string& text : typed ? options.local_domains : config.local_domains) {
-    auto domain = clean_domain(text, typed ? "--local-domain" : config.path + ": local_domains");
+  const auto add = [&](const std::string& text, const std::string& where) -> Outcome<void> {
+    auto domain = clean_domain(text, where);
     if (!domain) return std::unexpected(domain.error());
     settings.local_domains.push_back(std::move(*domain));
-  }
+    return {};
+  };
+  for (const std::string& text : options.local_domains)
+    if (auto done = add(text, "--local-domain"); !done) return done;
+  if (typed) return {};
+  for (const Placed& text : config.local_domains)
+    if (auto done = add(text.value, text.place + ": local_domains"); !done) return failed(done.error().message);
   return {};
 }
 
 // All three add up: who is never an offender by the site's word isn't one by the command line's either.
 Outcome<void> take_ignored(const LogOptions& options, const Config& config, Settings& settings) {
-  std::vector<std::string> entries = config.ignore;
-  entries.insert(entries.end(), options.ignore.begin(), options.ignore.end());
-  const std::string folder = site_folder();
   std::error_code ignored;
-  if (const std::string own = folder + "/ignore.txt"; !folder.empty() && std::filesystem::exists(own, ignored))
-    entries.push_back(own);
-  for (const std::string& entry : entries) {
+  // A file that is there says itself where it is wrong.
+  const auto add = [&](const std::string& entry, const std::string& where) -> Result<void> {
     auto added = settings.ignore.add(entry);
-    if (added) continue;
-    const bool typed = std::find(options.ignore.begin(), options.ignore.end(), entry) != options.ignore.end();
-    const std::string& sentence = added.error().message;
-    if (typed && !std::filesystem::exists(entry, ignored)) return wrong_usage(sentence);
-    return failed(sentence);
-  }
+    if (added || std::filesystem::exists(entry, ignored)) return added;
+    return fail(where + added.error().message);
+  };
+  for (const Placed& entry : config.ignore)
+    if (auto added = add(entry.value, entry.place + ": ignore: "); !added) return failed(added.error().message);
+  for (const std::string& entry : options.ignore)
+    if (auto added = add(entry, "--ignore: "); !added)
+      return std::filesystem::exists(entry, ignored) ? Outcome<void>(failed(added.error().message))
+                                                     : wrong_usage(added.error().message);
+  const std::string folder = site_folder();
+  const std::string own = folder + "/ignore.txt";
+  if (folder.empty() || !std::filesystem::exists(own, ignored)) return {};
+  if (auto added = settings.ignore.add(own); !added) return failed(added.error().message);
   return {};
 }
 

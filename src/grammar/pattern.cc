@@ -192,7 +192,7 @@ class Parser {
     const auto called = name();
     if (!called.empty()) {
       const auto capture = parse_capture(called);
-      if (!capture) return error(fmt::format("`{}` is no fact; the nearest is `{}`", called, nearest_capture(called)));
+      if (!capture) return error(fmt::format("`{}` is no fact{}", called, nearest_capture(called)));
       e.capture = *capture;
     }
     std::string_view type_name = default_type(e.capture);
@@ -205,8 +205,7 @@ class Parser {
     if (found == scope_.types.end()) {
       std::vector<std::string_view> names;
       for (const auto& [name, type] : scope_.types) names.push_back(name);
-      return error(
-          fmt::format("no type is called `{}`; the nearest is `{}`", type_name, nearest_name(type_name, names)));
+      return error(fmt::format("no type is called `{}`{}", type_name, tell_nearest(type_name, names, "; ")));
     }
     e.type = found->second.type;
     if (auto ok = length(e.type); !ok) return ok;
@@ -259,7 +258,7 @@ std::optional<Capture> parse_capture(std::string_view name) {
   return {};
 }
 
-std::string_view nearest_capture(std::string_view name) { return nearest_name(name, kCaptureNames); }
+std::string nearest_capture(std::string_view name) { return tell_nearest(name, kCaptureNames, "; "); }
 
 std::map<std::string, NamedType, std::less<>> builtin_types() {
   const ByteSet digits = ByteSet::range('0', '9');

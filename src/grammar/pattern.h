@@ -35,7 +35,7 @@ enum class Capture : uint8_t {
 inline constexpr size_t kCaptures = 14;
 std::string_view name_of(Capture c);
 std::optional<Capture> parse_capture(std::string_view name);
-std::string_view nearest_capture(std::string_view name);  // of a name that is none: the one that may be meant
+std::string nearest_capture(std::string_view name);  // of a name that is none: "; the nearest is `user`", or nothing
 
 inline constexpr uint32_t kNoMaximum = UINT32_MAX;
 

@@ -51,6 +51,7 @@ TEST(Prove, RefusesEachUnsoundFile) {
 // A witness is a line that both rules really accept (by the oracle), and its marks are as long as it.
 TEST(Prove, WitnessesAreLines) {
   for (const auto& entry : fs::directory_iterator(fs::path(MAILWARD_SOURCE_DATA) / "tests" / "unsound")) {
+    if (entry.path().extension() != ".toml") continue;
     std::vector<Finding> findings;
     std::unique_ptr<Grammar> keep;
     refusal(entry.path().string(), &findings, keep);

@@ -73,8 +73,8 @@ class Reader {
   static void known(const toml::table& t, std::initializer_list<std::string_view> keys) {
     for (auto&& [key, value] : t) {
       if (std::find(keys.begin(), keys.end(), key.str()) != keys.end()) continue;
-      throw Wrong{key.source().begin, fmt::format("unknown key `{}`; the nearest known one is `{}`", key.str(),
-                                                  nearest_name(key.str(), {keys.begin(), keys.size()}))};
+      throw Wrong{key.source().begin, fmt::format("unknown key `{}`{}", key.str(),
+                                                  tell_nearest(key.str(), {keys.begin(), keys.size()}, "; "))};
     }
   }
 
@@ -198,8 +198,7 @@ class Reader {
     for (const std::string& name : texts(t, "vis")) {
       const auto c = parse_capture(name);
       if (!c || !captures(r.pattern, *c))
-        wrong(*t.get("vis"), fmt::format("rule `{}` keeps no `{}`{}", r.name, name,
-                                         c ? "" : fmt::format("; the nearest fact is `{}`", nearest_capture(name))));
+        wrong(*t.get("vis"), fmt::format("rule `{}` keeps no `{}`{}", r.name, name, c ? "" : nearest_capture(name)));
       r.vis.push_back(*c);
     }
     if (const auto* set = table(t, "set"))
@@ -207,9 +206,8 @@ class Reader {
         const auto c = parse_capture(key.str());
         if (!c || *c == Capture::kAddress || *c == Capture::kSession || *c == Capture::kQueue || *c == Capture::kPort ||
             *c == Capture::kCount || *c == Capture::kHelper)
-          wrong(value, fmt::format("`{}` {}", key.str(),
-                                   c ? "can't be set"
-                                     : fmt::format("is no fact; the nearest is `{}`", nearest_capture(key.str()))));
+          wrong(value,
+                fmt::format("`{}` {}", key.str(), c ? "can't be set" : "is no fact" + nearest_capture(key.str())));
         r.constants[std::string(key.str())] = as_text(value);
       }
     for (const toml::table* s : tables(t, "sample")) {
@@ -233,13 +231,13 @@ class Reader {
   std::string nearest_program(const std::string& name) const {
     std::vector<std::string_view> names;
     for (const Program& p : out_.programs) names.push_back(p.name);
-    return names.empty() ? "" : fmt::format("; the nearest is `{}`", nearest_name(name, names));
+    return tell_nearest(name, names, "; ");
   }
 
-  static std::string_view nearest_kind(std::string_view name) {
+  static std::string nearest_kind(std::string_view name) {
     std::vector<std::string_view> names;
     for (size_t i = 1; i < kEventKinds; ++i) names.push_back(kEventKindInfo[i].name);
-    return nearest_name(name, names);
+    return tell_nearest(name, names, "; ");
   }
 
   static bool captures(const Pattern& p, Capture c) {
@@ -255,8 +253,7 @@ class Reader {
     for (const std::string& name : texts(t, "event")) {
       const auto kind = parse_event_kind(name);
       if (!kind || *kind == EventKind::kNone)
-        wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event; the nearest is `{}`", r.name, name,
-                                           nearest_kind(name)));
+        wrong(*t.get("event"), fmt::format("rule `{}`: `{}` is no kind of event{}", r.name, name, nearest_kind(name)));
       r.events.push_back(*kind);
     }
     if (r.events.size() > 2) wrong(*t.get("event"), "at most two events come from one line");

@@ -234,10 +234,11 @@ std::string Explainer::State::excuse(const PolicyRule& rule, uint32_t user) cons
   }
   if (rule.policy.per == Per::kUser && logged_in) return "it logged in as that user";
   if (const uint32_t others = taking_part(rule, user); others < rule.policy.addresses)
-    return fmt::format("{} took part, and less than {} are no attack on that user", plural(others, "source"),
+    return fmt::format("only {} took part, and it takes {} to call it an attack on that user", plural(others, "source"),
                        rule.policy.addresses);
   if (rule.policy.spare_senders && taken > refused)
-    return fmt::format("{} were taken from it, more than the {} counted", plural(taken, "message"), refused);
+    return fmt::format("it is a mail server with some bad mail: {} taken from it, more than the {} refused",
+                       taken == 1 ? "1 message was" : fmt::format("{} messages were", taken), refused);
   return person(rule, user);
 }
 
@@ -263,17 +264,20 @@ std::string Explainer::State::person(const PolicyRule& rule, uint32_t user) cons
   of.keys[of.key_of(me)] = true;
   const Counted all = part.counted_in(rule, of)[of.key_of(me)];
   if (JudgeState::comes_again(rule.policy, all))
-    return fmt::format("{} are not about the same mail, told to come again or not its fault",
-                       all.weight == 0 ? "none" : fmt::format("no more than {}", all.weight));
+    return fmt::format(
+        "it is a mail server that tries again: {} about mail that it was told to bring again, or that "
+        "was refused by no fault of its own",
+        all.weight == 0 ? "all are" : fmt::format("all but {}, so few are allowed, are", all.weight));
   const uint64_t counted = all.all();
   const uint64_t persons = std::max<uint64_t>(users.size(), owned);
   if (counted > persons * rule.policy.spare_people) return "";
-  const std::string_view events = counted == 1 ? "is the only event" : "are all events";
+  const std::string few = fmt::format("it did this {} in the whole log",
+                                      counted == 1 ? "only once" : fmt::format("only {} times", counted));
   if (users.empty())
-    return fmt::format("{} {} of it in the whole log, and that user logs in elsewhere: maybe it is he", counted,
-                       events);
-  return fmt::format("{} logged in from there, and are allowed {} each; {} {} in the whole log",
-                     plural(users.size(), "user"), rule.policy.spare_people, counted, events);
+    return fmt::format("{}, and that user logs in elsewhere: perhaps it is the user who mistyped", few);
+  return fmt::format("{}, and {} logged in from there: {} allowed for each of them, as people mistype", few,
+                     plural(users.size(), "user"),
+                     rule.policy.spare_people == 1 ? "1 is" : fmt::format("{} are", rule.policy.spare_people));
 }
 
 namespace {
@@ -302,7 +306,7 @@ std::string in_words(const Verdict& v, bool needs_a_domain) {
     return fmt::format("offender: {}{}{} {}, allowed are {}: {} too many{}", plural(v.most, "event"), of_kinds, of_key,
                        window_words(p), p.limit, v.most - p.limit, spared);
   if (!v.excused.empty())
-    return fmt::format("no offender, though {}{} {}, allowed are {}: {}{}", plural(v.most, "event"), of_key,
+    return fmt::format("no offender, with {}{} {} where {} are allowed, because {}{}", plural(v.most, "event"), of_key,
                        window_words(p), p.limit, v.excused, spared);
   if (v.most == 0)
     return fmt::format("no offender: nothing to count ({}){}; more than {} {} would make it one{}", kinds_words(p),

@@ -12,6 +12,7 @@ namespace mailward {
 namespace {
 
 constexpr size_t kMostEntries = 1'000'000;
+constexpr std::string_view kByteOrderMark = "\xef\xbb\xbf";  // of UTF-8: some editors write it
 
 std::string_view trimmed(std::string_view line) {
   line = line.substr(0, line.find('#'));
@@ -41,17 +42,17 @@ Result<void> IgnoreList::add(std::string_view text) {
   const std::string path(text);
   std::error_code ignored;
   if (std::filesystem::exists(path, ignored)) return add_file(path);
-  return fail(fmt::format(
-      "--ignore {}: neither an address, nor a network like 192.0.2.0/24 or 2001:db8::/32 (without bits right "
-      "of its prefix), nor a file",
-      for_terminal(text)));
+  return fail(
+      fmt::format("{} is neither an address, nor a network like 192.0.2.0/24 or 2001:db8::/32 (without bits right "
+                  "of its prefix), nor a file",
+                  for_terminal(text)));
 }
 
 Result<void> IgnoreList::add_file(const std::string& path) {
   std::ifstream in(path);
   size_t number = 0;
   for (std::string line; std::getline(in, line);) {
-    ++number;
+    if (++number == 1 && line.starts_with(kByteOrderMark)) line.erase(0, kByteOrderMark.size());
     const std::string_view entry = trimmed(line);
     if (entry.empty()) continue;
     const auto network = parse_network(entry);

@@ -100,8 +100,8 @@ size_t choice_of(const toml::node& node, std::string_view key, std::span<const s
   const std::string& text = string_of(node, key, "one of " + list_of(names));
   const auto at = std::find(names.begin(), names.end(), text);
   if (at == names.end())
-    throw Wrong{node.source().begin, fmt::format("`{}` is {}; expected one of {} (the nearest is `{}`)", key,
-                                                 in_ticks(text), list_of(names), nearest_name(text, names))};
+    throw Wrong{node.source().begin, fmt::format("`{}` is {}; expected one of {}{}", key, in_ticks(text),
+                                                 list_of(names), tell_nearest(text, names, " (", ")"))};
   return static_cast<size_t>(at - names.begin());
 }
 
@@ -125,9 +125,8 @@ KindSet kinds_from_word(const toml::node& node) {
   if (kind && *kind != EventKind::kNone && *kind != EventKind::kAmbiguous) return bit(*kind);
   std::vector<std::string_view> names{"hostile", "weak"};
   for (size_t i = 1; i + 1 < kEventKinds; ++i) names.push_back(kEventKindInfo[i].name);
-  throw Wrong{node.source().begin,
-              fmt::format("`events` has {}; expected `hostile`, `weak` or a kind of event (the nearest is `{}`)",
-                          in_ticks(word), nearest_name(word, names))};
+  throw Wrong{node.source().begin, fmt::format("`events` has {}; expected `hostile`, `weak` or a kind of event{}",
+                                               in_ticks(word), tell_nearest(word, names, " (", ")"))};
 }
 
 KindSet kinds_from(const toml::node& node) {
@@ -191,8 +190,8 @@ void read_key(Policy& p, const toml::key& key, const toml::node& node) {
   if (at != kKeys.end()) return at->read(p, node);
   std::vector<std::string_view> names;
   for (const Key& k : kKeys) names.push_back(k.name);
-  throw Wrong{key.source().begin, fmt::format("unknown key {}; expected one of {} (the nearest is `{}`)",
-                                              in_ticks(key.str()), list_of(names), nearest_name(key.str(), names))};
+  throw Wrong{key.source().begin, fmt::format("unknown key {}; expected one of {}{}", in_ticks(key.str()),
+                                              list_of(names), tell_nearest(key.str(), names, " (", ")"))};
 }
 
 // What no single key can tell: keys that are missing, and those that say nothing together.
@@ -327,8 +326,8 @@ Result<PolicySet> load_policies(const std::string& name_or_path) {
     return load_file(*folder + "/" + name_or_path + ".toml", name_or_path);
   if (names.empty()) return fail("no presets in " + *folder);
   const std::vector<std::string_view> views(names.begin(), names.end());
-  return fail(fmt::format("no preset {}; expected one of {} (the nearest is `{}`), or the path of a file",
-                          in_ticks(name_or_path), fmt::join(names, ", "), nearest_name(name_or_path, views)));
+  return fail(fmt::format("no preset {}; expected one of {}{}, or the path of a file", in_ticks(name_or_path),
+                          fmt::join(names, ", "), tell_nearest(name_or_path, views, " (", ")")));
 }
 
 void apply(const Overrides& overrides, PolicySet& set) {

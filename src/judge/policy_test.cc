@@ -100,7 +100,7 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
       {"window = \"24h\"", "window = '-3h'", "p.toml:9:10: ", "expected a duration"},
       {"window = \"24h\"", "window = ['24h']", "p.toml:9:10: ", "`window` is a list"},
       {"per    = \"network\"", "per = 'subnet'",
-       "p.toml:6:7: ", "expected one of address, network, user (the nearest is"},
+       "p.toml:6:7: ", "`per` is `subnet`; expected one of address, network, user"},
       {"per    = \"network\"", "per = 'usr'", "p.toml:6:7: ", "(the nearest is `user`)"},
       {"per    = \"network\"", "per = 'address'", "p.toml:15:11: ", "`prefix4` needs `per = \"network\"`"},
       {"per    = \"network\"", "per = true", "p.toml:6:7: ", "`per` is a boolean"},

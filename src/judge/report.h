@@ -27,6 +27,7 @@ struct InputReport {
   uint64_t unheeded = 0;        // tell nothing that was asked for; then `events` are not all, and lines of
                                 // programs that tell nothing else are never `not_understood`
   uint64_t no_header = 0;       // of `not_understood`: not of the form that most lines of the file have
+  uint64_t unshown = 0;         // of `not_understood`: `mailward events --unknown` can't print them
   uint64_t continued = 0;       // no lines of their own: parts of the one before, and empty ones
   uint64_t untrusted = 0;       // of a journal: written by an ordinary user's process, not believed
   Instant first = kNoInstant;

@@ -202,18 +202,18 @@ Result<Zone> Zone::load(std::string_view name) {
     zone.first_offset_ = *offset;
     return zone;
   }
-  bool any_folder = false;
+  std::vector<std::string> folders(std::begin(kFolders), std::end(kFolders));
+  if (const char* own = std::getenv("TZDIR")) folders.insert(folders.begin(), own);
   if (is_file_name(name)) {
-    std::vector<std::string> folders(std::begin(kFolders), std::end(kFolders));
-    if (const char* own = std::getenv("TZDIR")) folders.insert(folders.begin(), own);
     for (const std::string& folder : folders) {
       if (const auto bytes = read_whole(name[0] == '/' ? std::string(name) : fmt::format("{}/{}", folder, name))) {
         if (bytes->starts_with("TZif")) return from_tzif(*bytes, std::string(name));
       }
-      any_folder = any_folder || std::ifstream(folder + "/UTC").good();
     }
   }
   if (zone.follow_rule(name)) return zone;
+  const bool any_folder = std::any_of(folders.begin(), folders.end(),
+                                      [](const std::string& folder) { return std::ifstream(folder + "/UTC").good(); });
   const std::string hint = any_folder ? "" : " (the zone files are missing here: install tzdata)";
   return fail(fmt::format("unknown time zone \"{}\"{}; write a name such as Europe/Berlin, or an offset such as +01:00",
                           name, hint));

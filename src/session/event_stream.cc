@@ -137,6 +137,7 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
     figures.events += lane.reader->tracker_figures().events;
     figures.ambiguous += lane.reader->tracker_figures().ambiguous;
     for (std::string& sentence : lane.reader->trouble()) figures.trouble.push_back(std::move(sentence));
+    for (MixedFile& file : lane.reader->mixed()) figures.mixed.push_back(std::move(file));
   }
   figures.bytes = bytes_read();
   figures.lines = lines.lines;
@@ -146,6 +147,7 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
   figures.overlong = lines.overlong;
   figures.unheeded = lines.unheeded;
   figures.no_header = lines.no_header;
+  figures.unshown = lines.unshown;
   figures.continued = lines.continued;
   figures.untrusted = lines.untrusted;
   figures.first = lines.first;

@@ -34,16 +34,24 @@ struct ReadOptions {
   Instant until = kNoInstant;  // events at or after are not delivered
 };
 
+// A file that holds many lines of another form than most of its lines.
+struct MixedFile {
+  std::string name;
+  uint64_t odd = 0, lines = 0;
+};
+
 // About what was read; judge's InputReport is filled from it.
 struct ReadFigures {
   uint64_t bytes = 0, lines = 0, events = 0, not_understood = 0, other_programs = 0;
   uint64_t ambiguous = 0, lost = 0, overlong = 0;
   uint64_t unheeded = 0;   // lines that tell nothing that the grammar was narrowed to
   uint64_t no_header = 0;  // of `not_understood`: not of the form that most lines of the file have
+  uint64_t unshown = 0;    // of `not_understood`: can't be delivered by `unexplained`
   uint64_t continued = 0;  // no lines of their own: parts of the one before, and empty ones
   uint64_t untrusted = 0;  // of a journal: an ordinary user's process wrote them
   Instant first = kNoInstant, last = kNoInstant;
   std::vector<std::string> trouble;  // files that could not be read to their end: one sentence each
+  std::vector<MixedFile> mixed;      // one line in twenty of them, or more
 };
 
 // `batch` and all its views live until `take` returns. Called on one thread.

@@ -7,6 +7,7 @@
 #include "base/inline.h"
 #include "log/limits.h"
 #include "log/meta.h"
+#include "log/stamp.h"
 
 namespace mailward {
 namespace {
@@ -18,6 +19,12 @@ bool is_heeded(const ProgramRules* rules) {
   for (; rules; rules = rules->also)
     if (rules->heeded) return true;
   return false;
+}
+
+// Of text that was taken to have no header: does this line begin like one of a log that has them?
+bool has_stamp(std::string_view line) {
+  Stamp stamp;
+  return read_stamp(Form::kSyslog, line, stamp) || read_stamp(Form::kTai64n, line, stamp);
 }
 
 static_assert(LineEnds::kPadding <= kMessagePadding);
@@ -33,6 +40,7 @@ void LineFigures::add(const LineFigures& other) {
   overlong += other.overlong;
   unheeded += other.unheeded;
   no_header += other.no_header;
+  unshown += other.unshown;
   continued += other.continued;
   untrusted += other.untrusted;
   if (has_time(other.first) && (!has_time(first) || other.first < first)) first = other.first;
@@ -215,17 +223,36 @@ size_t& LineReader::last_length(uint64_t writer) {
   return last_lengths_.try_emplace(writer, kUnknown).first->second;
 }
 
+// A rule for whatever a program writes, or for all that begins with one sign, says nothing of a line of which nobody
+// knows that this program wrote it. Such rules are those that explain what nobody writes.
+void LineReader::prepare_bare() {
+  grammar_.need_all();
+  const std::string signs = " !\"#$%&'()*+,-./:;<=>?@[\\]^_`{|}~";
+  for (const auto& program : grammar_.programs())
+    for (const char sign : signs) {
+      const std::string nothing = {sign, '?'};
+      const std::string padded = nothing + std::string(kMessagePadding, '\0');
+      if (const RuleMeaning* any = program->explain(padded.data(), padded.data() + nothing.size(), match_))
+        of_any_text_.push_back(any);
+    }
+  std::sort(of_any_text_.begin(), of_any_text_.end());
+  of_any_text_.erase(std::unique(of_any_text_.begin(), of_any_text_.end()), of_any_text_.end());
+  bare_ready_ = true;
+}
+
 // Text without a header: whose line it is shows only in what it says. Where the rules of several
 // programs explain it, they must accuse the same address.
 bool LineReader::explain_bare(Line& line, Batch& out) {
   const Record& r = line.record;
-  if (!bare_ready_) grammar_.need_all();
-  bare_ready_ = true;
+  if (!bare_ready_) prepare_bare();
+  const auto of_any_text = [&](const RuleMeaning* m) {
+    return std::binary_search(of_any_text_.begin(), of_any_text_.end(), m);
+  };
   const RuleMeaning* meaning = nullptr;
   Match m;
   for (const auto& program : grammar_.programs()) {
     const RuleMeaning* found = program->explain(r.message.data(), r.message.data() + r.message.size(), m);
-    if (!found || (meaning && found->silent)) continue;
+    if (!found || (meaning && found->silent) || of_any_text(found)) continue;
     if (meaning && !meaning->silent &&
         (match_.has(Capture::kAddress) != m.has(Capture::kAddress) ||
          (m.has(Capture::kAddress) && match_.address != m.address))) {
@@ -283,6 +310,7 @@ void LineReader::unexplained(Line& line, Batch& out) {
     return;
   }
   ++figures_.not_understood;
+  if (r.program.empty() && !has_time(r.time) && has_stamp(line.where.raw)) ++figures_.no_header;
   if (options_.unexplained) tracker_.show(line.where, out);
 }
 

@@ -26,6 +26,7 @@ struct LineFigures {
   uint64_t lines = 0, not_understood = 0, other_programs = 0, lost = 0, overlong = 0;
   uint64_t unheeded = 0;   // lines that tell nothing that is asked for (Grammar::narrow()), matched or not
   uint64_t no_header = 0;  // of `not_understood`: not of the form that most lines of the file have
+  uint64_t unshown = 0;    // of `not_understood`: can't be delivered (ReadOptions::unexplained), nobody kept them
   uint64_t continued = 0;  // no lines of their own: parts of the one before, and empty ones
   uint64_t untrusted = 0;  // of a journal: an ordinary user's process wrote them
   Instant first = kNoInstant, last = kNoInstant;
@@ -82,6 +83,7 @@ class LineReader {
     figures_.lines += now.lines - before.lines;
     figures_.not_understood += no_header + overlong;
     figures_.no_header += no_header;
+    figures_.unshown += no_header + overlong;
     figures_.continued += now.continued - before.continued;
     figures_.untrusted += now.untrusted - before.untrusted;
     figures_.overlong += overlong;
@@ -131,11 +133,13 @@ class LineReader {
   bool continues(const Record& record, uint32_t host, const ProgramRules& rules);
   void forget_overlong() {
     ++figures_.overlong;
+    ++figures_.unshown;
     ++figures_.not_understood;
     forget_previous();
   }
   size_t& last_length(uint64_t writer);
   void unexplained(Line& line, Batch& out);
+  void prepare_bare();
   bool explain_bare(Line& line, Batch& out);
   bool is_passed(const Line* line) const;
   void keep_previous();
@@ -157,6 +161,7 @@ class LineReader {
   Match match_;
   LineEnds line_ends_;
   bool bare_ready_ = false;
+  std::vector<const RuleMeaning*> of_any_text_;  // of rules that explain whatever their program writes
   // For syslogd's "last message repeated": the last record that was no repetition. It is copied when the
   // lines that went together are done.
   const Line* explained_ = nullptr;  // that record, while they are not

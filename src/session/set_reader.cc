@@ -166,6 +166,7 @@ void SetReader::end_part(Batch& out) {
   const bool in_pieces = header_ && part().source && part().source->seekable();
   if (part().source && !in_pieces) bytes_ += part().source->consumed();
   streamed_ = 0;
+  look_for_mixture();
   feeder_.reset();
   header_.reset();
   records_.reset();
@@ -177,7 +178,14 @@ void SetReader::end_part(Batch& out) {
                     "name the log as a file, not through a pipe",
                     set_.name));
   tracker_.finish(out);
+}
+
+void SetReader::look_for_mixture() {
+  constexpr uint64_t kFew = 10, kShare = 20;  // one line in twenty
   figures_.add(reader_.take_figures());
+  const uint64_t odd = figures_.no_header - before_part_.no_header, lines = figures_.lines - before_part_.lines;
+  if (odd >= kFew && odd * kShare >= lines) mixed_.push_back({part().name, odd, lines});
+  before_part_ = figures_;
 }
 
 // ---------------------------------------------------------------- plain files

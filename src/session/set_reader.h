@@ -31,6 +31,7 @@ class SetReader {
   const LineFigures& figures() const { return figures_; }
   const TrackerFigures& tracker_figures() const { return tracker_.figures(); }
   std::vector<std::string>& trouble() { return trouble_; }
+  std::vector<MixedFile>& mixed() { return mixed_; }
 
  private:
   struct Job;
@@ -40,6 +41,7 @@ class SetReader {
   bool next_block(Batch& out);
   bool next_records(Batch& out);
   void end_part(Batch& out);
+  void look_for_mixture();
   void plan();
   void submit(uint64_t begin, uint64_t end);
   Instant sample_before(uint64_t offset, Instant previous) const;
@@ -71,7 +73,8 @@ class SetReader {
   std::unique_ptr<Job> last_;  // its texts live until the next call
   uint64_t bytes_ = 0;         // of pieces, and of parts that are done
   uint64_t streamed_ = 0;      // of a part that is read as a stream
-  LineFigures figures_;
+  LineFigures figures_, before_part_;
+  std::vector<MixedFile> mixed_;
   std::vector<std::string> trouble_;
   std::string scratch_;
 };

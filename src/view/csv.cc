@@ -19,11 +19,18 @@ std::string joined(const List& texts) {
   return fmt::format("{}", fmt::join(texts, " "));
 }
 
+// The cell's own separator in a name is doubled: then a lone one always stands between two names.
+std::string name_in_cell(std::string_view name) {
+  std::string text;
+  for (const char c : name) text.append(c == ';' ? 2 : 1, c);
+  return text;
+}
+
 std::string users_cell(const SourceReport& source) {
   std::string cell;
   for (const auto& [name, count] : users_of(source)) {
     if (!cell.empty()) cell += "; ";
-    cell += name;
+    cell += name_in_cell(name);
     cell += fmt::format(" {}", count);
   }
   return cell;

@@ -55,8 +55,13 @@ class Words {
 
   void verdict() {
     const std::string address = format_address(explanation_.address);
+    if (!explanation_.seen && !how_.outside.empty()) line(how_.outside, "", Style::kCaution);
     if (!explanation_.seen)
-      return line(address + " does nothing in these logs: no line that is understood names it.", "", Style::kBold);
+      return line(
+          address + (how_.in_span
+                         ? " does nothing in the time asked for: no line of that time that is understood names it."
+                         : " does nothing in these logs: no line that is understood names it."),
+          "", Style::kBold);
     std::string text = address + (explanation_.offender ? " is an offender" : " is no offender");
     text += fmt::format(" under the policy {}", safe(how_.policy, 60));
     if (!explanation_.source.policies.empty())
@@ -128,12 +133,13 @@ class Words {
   void sessions() {
     const auto& events = explanation_.events;
     const size_t first = events.size() - std::min(how_.most_lines, events.size());
-    std::map<SessionName, std::vector<size_t>> lines;
-    std::vector<const std::vector<size_t>*> order;
+    std::map<SessionName, size_t> open;  // into `order`
+    std::vector<std::vector<size_t>> order;
     for (size_t i = first; i < events.size(); ++i) {
-      auto& list = lines[session_of(events[i])];
-      if (list.empty()) order.push_back(&list);
-      list.push_back(i);
+      const auto [at, is_new] = open.try_emplace(session_of(events[i]), order.size());
+      if (!is_new && begins_another(order[at->second], events[i])) at->second = order.size();
+      if (at->second == order.size()) order.emplace_back();
+      order[at->second].push_back(i);
     }
     out_.text() += '\n';
     const uint64_t left_out = explanation_.events_left_out + first;
@@ -142,7 +148,18 @@ class Words {
                            grouped(left_out))
              : "Its log lines:",
          "", Style::kBold);
-    for (const auto* list : order) session(*list);
+    for (const auto& list : order) session(list);
+  }
+
+  // The numbers of processes are used again, and one process serves one client after the other. (An event that its
+  // session owed is told at its end, with the place of its own line.)
+  bool begins_another(const std::vector<size_t>& list, const ExplainedEvent& event) const {
+    const auto is = [&](size_t i, EventKind kind) { return explanation_.events[i].kind == kind; };
+    const ExplainedEvent& last = explanation_.events[list.back()];
+    const bool behind = event.file != last.file || event.line > last.line;
+    if (last.kind == EventKind::kDisconnect && behind && event.fact(Fact::kSession).empty()) return true;
+    return event.kind == EventKind::kConnect &&
+           std::any_of(list.begin(), list.end(), [&](size_t i) { return is(i, EventKind::kConnect); });
   }
 
   void session(const std::vector<size_t>& list) {

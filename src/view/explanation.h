@@ -29,6 +29,8 @@ struct ExplanationText {
   std::string policy;              // the set's name
   std::vector<std::string> files;  // the input's, by ExplainedEvent::file
   size_t most_lines = 200;         // of the log; the latest
+  bool in_span = false;            // only some time of the logs was asked for
+  std::string outside;             // that nothing lies in it (why_nothing()); mostly empty
 };
 
 void write_explanation(const Explanation& explanation, const OtherLines& others, const ExplanationText& how,

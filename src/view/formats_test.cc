@@ -136,6 +136,15 @@ TEST(Csv, NoFormulaNoControlNoSecondLine) {
   EXPECT_NE(csv_of(with_user("a\"b,c")).find(",\"a\"\"b,c 3\"\n"), std::string::npos);
 }
 
+// A cell "a; b 3" would be two names.
+TEST(Csv, ANameWithTheSeparatorStaysOne) {
+  Report report = with_user("x");
+  report.sources[0].users = {{"a; b 3", 1}, {"c", 2}};
+  EXPECT_NE(csv_of(report).find("\"a;; b 3 1; c 2\"\n"), std::string::npos) << csv_of(report);
+  report.sources[0].users = {{"a", 3}, {"b 3", 1}};
+  EXPECT_NE(csv_of(report).find("\"a 3; b 3 1\"\n"), std::string::npos) << csv_of(report);
+}
+
 TEST(Output, WritesToADescriptorInPieces) {
   int ends[2];
   ASSERT_EQ(pipe(ends), 0);

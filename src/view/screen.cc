@@ -103,11 +103,20 @@ std::string padded(std::string text, size_t columns) {
   return text;
 }
 
+// Of the first word; what stands between `ticks` is one word, for a command must not be broken.
+static size_t word_end(std::string_view text) {
+  const size_t blank = std::min(text.find(' '), text.size());
+  const size_t tick = text.substr(0, blank).find('`');
+  if (tick == std::string_view::npos) return blank;
+  const size_t close = text.find('`', tick + 1);
+  return close == std::string_view::npos ? blank : std::min(text.find(' ', close), text.size());
+}
+
 std::string wrapped(std::string_view text, size_t width, std::string_view indent) {
   std::string out;
   size_t used = 0;
   while (!text.empty()) {
-    const size_t blank = std::min(text.find(' '), text.size());
+    const size_t blank = word_end(text);
     const std::string_view word = text.substr(0, blank);
     text.remove_prefix(std::min(blank + 1, text.size()));
     const size_t columns = width_of(word);

@@ -39,11 +39,13 @@ TEST(Table, TwoLinesASourceOnANarrowScreen) {
             "192.0.2.9        -                 03-09 07:55  03-09 07:59\n"
             "  unknown_recipient 1\n"
             "\n"
-            "1 offender among 3 sources (policy: strikes).\n"
+            "1 offender among 3 sources (policy: strikes); 1 other broke no policy and 1 did\n"
+            "  nothing hostile or weak.\n"
             "42 events in 1,000 lines (12 kB) of mail.log, 2026-03-09 07:55 to 2026-03-09\n"
             "  08:00 (UTC).\n"
             "Not understood: 0.4 % of the lines (4).\n"
-            "Why: mailward explain 143.110.219.209 mail.log\n");
+            "Why:\n"
+            "  mailward explain 143.110.219.209 mail.log\n");
 }
 
 TEST(Table, OneLineASourceOnAWideScreen) {
@@ -197,7 +199,28 @@ TEST(Table, OthersAreBounded) {
   }
   const std::string text = table_of(report, options(80));
   EXPECT_NE(text.find("and 11 more that broke no policy"), std::string::npos) << text;
+  // 1 + 21 + 1: all sources are told of, 10 and 11 of the 21 above.
+  EXPECT_NE(text.find("1 offender among 23 sources (policy: strikes); 21 others broke no policy and 1\n  did nothing"),
+            std::string::npos)
+      << text;
   EXPECT_EQ(text.find("198.51.100.12"), std::string::npos) << text;
+}
+
+// Pasted, a command must be one, however narrow the terminal was.
+TEST(Table, ACommandIsOneLine) {
+  Report report = sample_report();
+  report.input.not_understood = report.input.lines / 2;
+  TableOptions how = options(40);
+  how.same_input = "--timezone Europe/Berlin --local-domain example.com /var/log/mail.log /var/log/mail.log.1";
+  std::string text = table_of(report, how);
+  EXPECT_NE(text.find("\n  mailward explain 143.110.219.209 " + how.same_input + "\n"), std::string::npos) << text;
+  EXPECT_NE(text.find("\n  mailward events --unknown " + how.same_input + "\n"), std::string::npos) << text;
+  EXPECT_EQ(wrapped("see `mailward rules list` there", 12, "  "), "see\n  `mailward rules list`\n  there");
+  EXPECT_EQ(wrapped("one ` two", 5, ""), "one `\ntwo");
+  // No hint at lines that can't be shown.
+  report.input.unshown = report.input.not_understood;
+  text = table_of(report, how);
+  EXPECT_EQ(text.find("events --unknown"), std::string::npos) << text;
 }
 
 TEST(Table, OffendersAreBoundedTheWorstStay) {

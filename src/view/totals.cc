@@ -19,8 +19,15 @@ std::string percent(uint64_t part, uint64_t whole) {
 
 std::string found(const ReportHead& head, const Totals& totals, Charset charset) {
   const std::string offenders = totals.offenders == 0 ? "No offenders" : counted(totals.offenders, "offender");
-  return fmt::format("{} among {} (policy: {}).", offenders, counted(totals.sources, "source"),
-                     for_screen(head.policy, 60, charset));
+  std::string text = fmt::format("{} among {} (policy: {})", offenders, counted(totals.sources, "source"),
+                                 for_screen(head.policy, 60, charset));
+  // Both numbers: with the offenders they make all sources.
+  const uint64_t quiet = totals.sources - totals.offenders - totals.others;
+  if (totals.others > 0)
+    text += fmt::format("; {} broke no policy", counted(totals.others, totals.offenders > 0 ? "other" : "source"));
+  if (quiet > 0)
+    text += fmt::format("{} {} did nothing hostile or weak", totals.others > 0 ? " and" : ";", grouped(quiet));
+  return text + '.';
 }
 
 std::string name_of_input(const InputReport& input, Charset charset) {
@@ -74,11 +81,15 @@ std::string doubts(const InputReport& input) {
   return text;
 }
 
+std::string unknown_hint(const TableOptions& options) {
+  const bool again = !options.read_once && !options.same_input.empty();
+  return "mailward events --unknown" + (again ? ' ' + options.same_input : "");
+}
+
 std::string hint(const Totals& totals, const TableOptions& options) {
   if (totals.worst.empty() || options.read_once) return "";
   const std::string words = options.same_input.empty() ? "" : ' ' + options.same_input;
-  return fmt::format("{}: mailward explain {}{}", totals.offenders > 0 ? "Why" : "Why not",
-                     format_address(totals.worst), words);
+  return fmt::format("mailward explain {}{}", format_address(totals.worst), words);
 }
 
 }  // namespace
@@ -95,29 +106,26 @@ std::string why_nothing(const InputReport& input, Instant since, Instant until, 
   return "";
 }
 
-std::string why_not_understood(const InputReport& input) {
-  constexpr uint64_t kFew = 10, kShare = 20;  // one line in twenty
-  if (input.no_header < kFew || input.no_header * kShare < input.lines) return "";
-  return fmt::format(
-      "{} of {} have another form than most lines of their file, or none, and were not understood; "
-      "where several logs are in one file, give each a file of its own",
-      grouped(input.no_header), counted(input.lines, "line"));
-}
-
 void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out) {
   const Screen& screen = options.screen;
   const auto line = [&](const std::string& text, Style style) {
     if (!text.empty()) out.text() += styled(wrapped(text, screen.width, "  "), style, screen) + '\n';
+  };
+  // On a line of its own, however long: what is pasted must be one command.
+  const auto command = [&](std::string_view title, const std::string& text) {
+    if (text.empty()) return;
+    line(std::string(title), Style::kDim);
+    out.text() += "  " + styled(text, Style::kDim, screen) + '\n';
   };
   line(found(head, totals, screen.charset), Style::kBold);
   if (is_empty(head.input)) return line(emptiness(head.input, screen.charset), Style::kCaution);
   line(read(head.input, options.time, screen.charset), Style::kPlain);
   const bool much = head.input.not_understood * 20 > head.input.lines;
   line(doubts(head.input), much ? Style::kCaution : Style::kPlain);
-  if (much && options.hints)
-    line("`mailward events --unknown` prints the lines that were not understood.", Style::kDim);
+  if (much && options.hints && head.input.not_understood > head.input.unshown)
+    command("The lines that were not understood:", unknown_hint(options));
   line(why_nothing(head.input, options.since, options.until, options.time), Style::kCaution);
-  if (options.hints) line(hint(totals, options), Style::kDim);
+  if (options.hints) command(totals.offenders > 0 ? "Why:" : "Why not:", hint(totals, options));
 }
 
 }  // namespace mailward

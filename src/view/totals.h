@@ -32,9 +32,6 @@ struct Totals {
 // Why nothing came of a log that holds lines, in a sentence; empty: something may have.
 std::string why_nothing(const InputReport& input, Instant since, Instant until, const LocalTime& time);
 
-// That many lines are not of the form that their file was taken to have, in a sentence; empty: few are.
-std::string why_not_understood(const InputReport& input);
-
 void write_totals(const ReportHead& head, const Totals& totals, const TableOptions& options, Output& out);
 
 }  // namespace mailward

@@ -1,4 +1,4 @@
-#include "cli/nearest.h"
+#include "base/nearest.h"
 
 #include <algorithm>
 #include <array>
@@ -8,6 +8,8 @@ namespace mailward {
 namespace {
 
 constexpr size_t kLongest = 64;
+constexpr size_t kLeastBeginning = 3;  // letters that say which word was begun
+constexpr size_t kLeastMistyped = 5;   // the same where they may hold mistakes
 
 // Optimal string alignment distance (Damerau 1964), three rows of it at a time.
 size_t edits(std::string_view a, std::string_view b) {
@@ -26,6 +28,14 @@ size_t edits(std::string_view a, std::string_view b) {
   return last[b.size()];
 }
 
+// "foriegn" is as good as foreign-domain: its beginning, and one more mistake to have left the rest out.
+size_t distance(std::string_view word, std::string_view known) {
+  if (word.size() >= kLeastBeginning && word.size() < known.size() && known.starts_with(word)) return 1;
+  const size_t whole = edits(word, known);
+  if (word.size() < kLeastMistyped || word.size() >= known.size()) return whole;
+  return std::min(whole, edits(word, known.substr(0, word.size())) + 1);
+}
+
 }  // namespace
 
 std::string_view nearest(std::string_view word, std::span<const std::string_view> known) {
@@ -34,7 +44,7 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
   size_t fewest = std::max<size_t>(1, word.size() / 3) + 1;
   for (std::string_view candidate : known) {
     candidate = candidate.substr(0, kLongest);
-    if (const size_t n = edits(word, candidate); n < fewest) {
+    if (const size_t n = distance(word, candidate); n < fewest) {
       fewest = n;
       best = candidate;
     }
@@ -45,6 +55,13 @@ std::string_view nearest(std::string_view word, std::span<const std::string_view
 std::string did_you_mean(std::string_view word, std::span<const std::string_view> known) {
   const std::string_view best = nearest(word, known);
   return best.empty() ? "" : " (did you mean " + std::string(best) + "?)";
+}
+
+std::string tell_nearest(std::string_view word, std::span<const std::string_view> known, std::string_view before,
+                         std::string_view after) {
+  const std::string_view best = nearest(word, known);
+  if (best.empty()) return "";
+  return std::string(before) + "the nearest is `" + std::string(best) + "`" + std::string(after);
 }
 
 }  // namespace mailward
