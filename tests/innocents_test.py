@@ -159,11 +159,6 @@ class Innocents(unittest.TestCase):
         self.judge([record(30 * n, unknown.format(bot, n)) for n, bot in enumerate([*bots, GUILTY])], innocent=(),
                    guilty=[GUILTY, *bots])
 
-    def test_failures_that_tell_no_name(self):
-        nameless = "postfix/submission/smtpd[77]: warning: unknown[{}]: SASL PLAIN authentication failed: authentication failure"
-        phone = [record(60 + 15 * n, nameless.format(a)) for n in range(100) for a in (INNOCENT, GUILTY)]
-        self.judge([login(INNOCENT, "anna", 5), login(GUILTY, "emma", 5), login(GUILTY, "frida", 6)] + phone, guilty=[GUILTY])
-
     def test_whoever_does_not_like_our_certificate(self):
         def handshake(minutes, address, why):
             lines = (f"connect from mx.firm.example[{address}]", f"SSL_accept error from mx.firm.example[{address}]: -1",

@@ -1,4 +1,5 @@
 """One refused login is one event, however many processes write about it, in whatever files."""
+import json
 import os
 import tempfile
 import unittest
@@ -48,6 +49,54 @@ class OneAttempt(unittest.TestCase):
                                 ((PAM,), 1), ((POSTFIX, FILE, POSTFIX, FILE), 2)):
             with self.subTest(lines):
                 self.assertEqual(self.attempts(log(*lines)), expected)
+
+    def test_what_the_server_knows_is_told(self):
+        """The name with its domain; and of several databases the last one knows whether there is such a user."""
+        foreign = EXIM.replace("hans@example.org", "root@foreign.example")
+        asked = f"dovecot: auth: passwd-file(root,{CLIENT}): Password mismatch"
+        for order in ((asked, foreign), (foreign, asked)):
+            with self.subTest(order), tempfile.TemporaryDirectory() as folder:
+                paths = [os.path.join(folder, name) for name in "ab"]
+                for path, line in zip(paths, order):
+                    with open(path, "w", encoding="utf-8") as out:
+                        out.write(log(line))
+                for given in (paths, paths[::-1]):
+                    document = program.scan("--policy", "strikes", "--local-domain", "home.example", "--format", "json", *given).json
+                    self.assertEqual(document["sources"][0]["users"], {"root@foreign.example": 1})
+                    self.assertTrue(document["sources"][0]["offender"])
+        unknown = FILE.replace("Password mismatch", "unknown user")
+        known = f"dovecot: auth: sql({USER},{CLIENT}): Password mismatch"
+        events = [[json.loads(line) for line in self.events(log(*lines, every=0))] for lines in ((unknown, NAMELESS), (unknown, known, NAMELESS))]
+        self.assertEqual([[e["user"] for e in each] for each in events], [[USER], [USER]])
+
+    def events(self, text):
+        with tempfile.NamedTemporaryFile("w", suffix=".log") as out:
+            out.write(text)
+            out.flush()
+            return program.run("events", "--year", "2026", "--timezone", "UTC", out.name).text.splitlines()
+
+    def test_imap_and_smtp_are_two(self):
+        self.assertEqual(self.attempts(log(*(SQL, LOGIN.format(1).replace("<hans>", f"<{USER}>")) * 4, every=20)), 8)
+
+    def test_who_gets_in_was_not_refused_by_a_module_on_the_way(self):
+        got_in = (f"dovecot[650]: imap-login: Login: user=<hans>, method=PLAIN, rip={CLIENT}, lip=192.0.2.25, mpid=7, TLS, "
+                  "session=<cqaH2cNgjZ3GM2QJ>")
+        self.assertNotIn("auth_failed", "".join(self.events(log(*(PAM, got_in) * 9))))
+
+    def test_a_handshake_after_a_refused_login(self):
+        lines = [f"connect from unknown[{CLIENT}]", POSTFIX.split(": ", 1)[1], f"SSL_accept error from unknown[{CLIENT}]: -1",
+                 "warning: TLS library problem: error:0A00010B:SSL routines::wrong version number:../ssl/record/ssl3_record.c:350:",
+                 f"disconnect from unknown[{CLIENT}] ehlo=1 auth=0/1 starttls=0/1 commands=1/3"]
+        told = [json.loads(line)["event"] for line in self.events(log(*(f"postfix/smtpd[1000]: {line}" for line in lines)))]
+        self.assertEqual(told, ["connect", "auth_failed", "disconnect", "tls_failed"])
+
+    def test_lists_of_all_beginnings(self):
+        for text in ("Exploitable Server See: https://bl.example/", "Queue of spam", "Erroneous", "Quite bad"):
+            line = (f"postfix/smtpd[9]: NOQUEUE: reject: RCPT from unknown[{CLIENT}]: 554 5.7.1 Service unavailable; Client host "
+                    f"[{CLIENT}] blocked using bl.example; {text}; from=<a@b.example> to=<c@d.example> proto=ESMTP helo=<x>")
+            with self.subTest(text):
+                (event,) = [json.loads(line) for line in self.events(log(line))]
+                self.assertEqual(event["event"], "dnsbl")
 
     def test_each_in_a_file_of_its_own(self):
         self.assertEqual(self.attempts(log(FILE, FILE, FILE, every=10), log(POSTFIX, POSTFIX, POSTFIX, every=10)), 3)

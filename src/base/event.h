@@ -87,6 +87,8 @@ std::optional<EventKind> parse_event_kind(std::string_view name);
 // A set of kinds, one bit each.
 using KindSet = uint32_t;
 constexpr KindSet bit(EventKind k) { return KindSet{1} << static_cast<unsigned>(k); }
+inline constexpr KindSet kLoginKinds =
+    bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
 
 // Facts as text: views, valid until the batch that they came in is given back (see log/record.h).
 // Bytes as the daemon wrote them: escape before showing.
@@ -111,10 +113,12 @@ struct alignas(64) Event {
   Address address;  // empty(): nobody is named (ambiguous lines only)
   EventKind kind = EventKind::kNone;
   bool unknown_user : 1 = false;  // the log itself says that this user does not exist
-  uint8_t helper : 6 = 0;         // which helper of the server wrote the line; 0: none (session/helpers.h)
-  bool mild : 1 = false;          // a refusal that is not held against the client: come again, mailbox full, too large
-  uint16_t port = 0;              // the client's; 0 where the log has none
-  uint32_t count = 1;             // of how many attempts this one line tells
+  uint8_t helper : 5 = 0;         // which helper of the server wrote the line; 0: none (session/helpers.h)
+  // Of a helper: it was not asked by a session of its own daemon. Of others: it is of such a session.
+  bool apart : 1 = false;
+  bool mild : 1 = false;  // a refusal that is not held against the client: come again, mailbox full, too large
+  uint16_t port = 0;      // the client's; 0 where the log has none
+  uint32_t count = 1;     // of how many attempts this one line tells
   uint32_t pid = 0;
   uint32_t file = 0;  // index into the input's files
   uint64_t line = 0;  // counts from 1 in that file

@@ -199,7 +199,8 @@ class Grammar::Compiler {
     m.daemon = program.daemon;
     m.hint = r.hint;
     m.settles = r.settles || std::ranges::find(r.events, EventKind::kAuthOk) != r.events.end();
-    m.helper = r.helper;
+    m.helper = r.helper != Rule::Helper::kNone;
+    m.apart = r.helper == Rule::Helper::kOthers;
     m.unknown_user = r.unknown_user;
     m.mild = r.mild;
     m.count = r.count;
@@ -222,7 +223,7 @@ class Grammar::Compiler {
     }
     for (const EventKind kind : r.events) m.kind_set |= bit(kind);
     m.kind_count = static_cast<uint8_t>(r.events.size());
-    m.plain = m.attempt == kNoAttempt && m.count > 0 && m.session != SessionAct::kWait &&
+    m.plain = m.attempt == kNoAttempt && !m.hint && m.count > 0 && m.session != SessionAct::kWait &&
               !(m.kind_set & bit(EventKind::kAmbiguous));
     m.follows = !m.twice && (m.session == SessionAct::kIn || m.session == SessionAct::kEnd);
     m.passing = m.plain && m.follows && m.session == SessionAct::kIn && !m.hint && !m.settles &&

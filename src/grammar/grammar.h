@@ -36,6 +36,7 @@ struct RuleMeaning {
   bool hint = false;
   bool settles = false;  // nothing that the session announced is owed any more
   bool helper = false;
+  bool apart = false;  // Rule::Helper::kOthers
   bool unknown_user = false;
   bool mild = false;
   bool twice = false;

@@ -260,13 +260,19 @@ class Reader {
     r.attempt = text(t, "attempt", false);
     r.hint = flag(t, "hint");
     r.settles = flag(t, "settles");
-    r.helper = flag(t, "helper");
+    const std::string helper = text(t, "helper", false);
+    if (!helper.empty() && helper != "any" && helper != "others")
+      wrong(*t.get("helper"), "`helper` is any (of any login) or others (not of its own daemon's sessions)");
+    r.helper = helper.empty() ? Rule::Helper::kNone : helper == "any" ? Rule::Helper::kAny : Rule::Helper::kOthers;
     r.count = number(t, "count", 1);
     if (r.count == 0) wrong(*t.get("count"), "`count` is at least 1");
-    if (r.hint && r.attempt.empty()) wrong(*t.get("hint"), "`hint` goes with `attempt`");
-    if (r.helper && (r.events.size() != 1 || r.events[0] != EventKind::kAuthFailed || !r.attempt.empty()))
+    const bool login = std::ranges::any_of(r.events, [](EventKind k) { return bit(k) & kLoginKinds; });
+    if (r.hint && r.events.empty()) wrong(*t.get("hint"), "`hint` goes with an `event`");
+    if (r.hint && login && r.attempt.empty()) wrong(*t.get("hint"), "`hint` goes with `attempt`");
+    const bool helps = r.helper != Rule::Helper::kNone;
+    if (helps && (r.events.size() != 1 || r.events[0] != EventKind::kAuthFailed || !r.attempt.empty()))
       wrong(*t.get("helper"), "`helper` goes with the event auth_failed, and without `attempt`");
-    if (!r.helper && captures(r.pattern, Capture::kHelper)) wrong(t, "{helper} goes with `helper = true`");
+    if (!helps && captures(r.pattern, Capture::kHelper)) wrong(t, "{helper} goes with `helper`");
     if (!r.attempt.empty() && r.events.empty()) wrong(*t.get("attempt"), "`attempt` goes with an `event`");
   }
 

@@ -44,7 +44,7 @@ struct Rule {
   std::string attempt;
   bool hint = false;
   bool settles = false;
-  bool helper = false;
+  enum class Helper : uint8_t { kNone, kAny, kOthers } helper = Helper::kNone;
   bool unknown_user = false;
   bool mild = false;
   bool fallback = false;

@@ -158,15 +158,13 @@ void JudgeState::pass_over_addresses(Grouping* group, int64_t settled) {
   }
 }
 
-// Events that logins of this address spare. Those without a time are spared by logins without one. A failure that
-// tells no name (older Postfix) is taken for one of the only user who logs in from there.
+// Events that logins of this address spare. Those without a time are spared by logins without one.
 void JudgeState::mark_spared(std::span<const uint32_t> list, const Grouping* group) {
   constexpr int64_t kNever = INT64_MIN;
   std::unordered_map<uint32_t, int64_t> last;  // each user's last login so far
   std::unordered_set<uint32_t> untimed;
-  uint32_t last_user = 0;
-  int64_t last_of_all = kNever, last_of_others = kNever;  // of users other than last_user
-  size_t seen = 0;                                        // logins before it are in `last`
+  int64_t last_of_all = kNever;
+  size_t seen = 0;  // logins before it are in `last`
   for (size_t at = 0; at < list.size(); ++at) {
     const int64_t now = marks[list[at]].time;
     for (; seen < list.size() && marks[list[seen]].time <= now; ++seen) {  // one at the very time spares too
@@ -175,25 +173,19 @@ void JudgeState::mark_spared(std::span<const uint32_t> list, const Grouping* gro
       if (now == kUntimed) {
         untimed.insert(login.user);
       } else {
-        if (login.user != last_user) last_of_others = last_of_all;
-        last_user = login.user;
         last[login.user] = last_of_all = login.time;
       }
     }
     Mark& m = marks[list[at]];
     if (m.sum) continue;
     const bool failure = m.kind == EventKind::kAuthFailed;
-    const bool nameless = failure && m.user == 0;
+    if (failure && m.user == 0) continue;
     const auto login = last.find(m.user);
-    const int64_t time = !failure || nameless ? last_of_all : login == last.end() ? kNever : login->second;
-    const bool spared_untimed = nameless  ? untimed.size() == 1 && !untimed.contains(0)
-                                : failure ? untimed.contains(m.user)
-                                          : !untimed.empty();
+    const int64_t time = !failure ? last_of_all : login == last.end() ? kNever : login->second;
+    const bool spared_untimed = failure ? untimed.contains(m.user) : !untimed.empty();
     for (const Span& span : spans) {
       if (span.group != group || !span.about(m.kind)) continue;
-      const auto within = [&](int64_t t) { return t != kNever && t > now - span.micros; };
-      const bool somebodys = !nameless || (last_user != 0 && !within(last_of_others));
-      if (now == kUntimed ? spared_untimed : within(time) && somebodys) m.spared |= span.bit;
+      if (now == kUntimed ? spared_untimed : time != kNever && time > now - span.micros) m.spared |= span.bit;
     }
   }
 }

@@ -13,8 +13,6 @@
 namespace mailward {
 namespace {
 
-constexpr KindSet kNamed = bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
-
 // Where an event stands.
 struct Place {
   uint32_t file;
@@ -88,7 +86,7 @@ struct Explainer::State {
 
 bool Explainer::State::touches(const Event& e) const {
   if (contains(around, e.address)) return true;
-  return part.user_rules && (bit(e.kind) & kNamed) && !e.user().empty();
+  return part.user_rules && (bit(e.kind) & kLoginKinds) && !e.user().empty();
 }
 
 void Explainer::State::take(const Event& e) {

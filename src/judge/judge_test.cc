@@ -82,10 +82,10 @@ struct Oracle {
   }
 
   // A login by this address, as `user` or anybody, at most `span` before.
-  bool logged_in(const Policy& p, const Happening& t, Duration span, bool anybody, const string& user) const {
+  bool logged_in(const Policy& p, const Happening& t, Duration span, bool anybody) const {
     return std::any_of(events.begin(), events.end(), [&](const Happening& login) {
       if (login.kind != EventKind::kAuthOk || (!anybody && login.user.empty())) return false;
-      if (!anybody && canonical_user(login.user, config.local_domains) != canonical_user(user, config.local_domains))
+      if (!anybody && canonical_user(login.user, config.local_domains) != canonical_user(t.user, config.local_domains))
         return false;
       if (one_address(p, login.address) != one_address(p, t.address)) return false;
       if (t.time == INT64_MIN || login.time == INT64_MIN) return t.time == login.time;
@@ -93,23 +93,10 @@ struct Oracle {
     });
   }
 
-  // Of all who logged in, in that span, there is but one, and he told his name.
-  bool only_user(const Policy& p, const Happening& t, Duration span) const {
-    std::set<string> users;
-    for (const Happening& login : events)
-      if (login.kind == EventKind::kAuthOk) {
-        const std::vector<Happening> alone{login};
-        const Oracle one(config, alone);
-        if (one.logged_in(p, t, span, true, "")) users.insert(canonical_user(login.user, config.local_domains));
-      }
-    return users.size() == 1 && !users.contains("");
-  }
-
   bool spared(const Policy& p, const Happening& t) const {
     if (t.kind == EventKind::kAuthFailed)
-      return p.spare.count() > 0 &&
-             (t.user.empty() ? only_user(p, t, p.spare) : logged_in(p, t, p.spare, false, t.user));
-    return p.spare_clients.count() > 0 && t.kind != EventKind::kAuthOk && logged_in(p, t, p.spare_clients, true, "");
+      return p.spare.count() > 0 && !t.user.empty() && logged_in(p, t, p.spare, false);
+    return p.spare_clients.count() > 0 && t.kind != EventKind::kAuthOk && logged_in(p, t, p.spare_clients, true);
   }
 
   struct Weight {

@@ -210,8 +210,7 @@ void check_policy(const Policy& p, const toml::table& table) {
   if (p.spare_people > 0 && p.per == Per::kNetwork) refuse("spare_people", "says nothing with `per = \"network\"`");
   if (p.kinds > static_cast<uint32_t>(std::popcount(p.events)))
     refuse("kinds", fmt::format("is {}; `events` has only {}", p.kinds, std::popcount(p.events)));
-  constexpr KindSet kNamed = bit(EventKind::kAuthOk) | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
-  if ((p.when != When::kAny || p.per == Per::kUser) && !(p.events & kNamed))
+  if ((p.when != When::kAny || p.per == Per::kUser) && !(p.events & kLoginKinds))
     refuse("events", "has no login, and only logins have a user; expected `auth_failed` with this `when` or `per`");
   if (p.spare.count() > 0 && !(p.events & bit(EventKind::kAuthFailed)))
     refuse("spare_after_login", "is about failed logins; expected `auth_failed` in `events`");

@@ -35,9 +35,15 @@ class Merge {
  public:
   Merge(std::vector<Lane>& lanes, const EventSink& take, const std::function<void()>& progress)
       : lanes_(lanes), take_(take), progress_(progress) {}
-  uint64_t dropped() const { return helpers_.dropped(); }
+  uint64_t put_out() const { return helpers_.put_out(); }
 
   void run() {
+    merge();
+    helpers_.finish(take_);
+  }
+
+ private:
+  void merge() {
     if (lanes_.size() == 1) {
       Lane& only = lanes_.front();
       while (only.reader->next(only.batch)) {
@@ -64,10 +70,8 @@ class Merge {
     }
   }
 
- private:
   void put_out(std::span<Event> events) {
-    const size_t left = helpers_.settle(events);
-    if (left > 0) take_(events.first(left));
+    if (!events.empty()) helpers_.pass(events, take_);
   }
 
   Lane* earliest(const Lane* but) {
@@ -129,7 +133,7 @@ ReadFigures read_events(std::vector<LogSet>& logs, const Grammar& grammar, const
     };
     Merge merge(lanes, take, tell);
     merge.run();
-    figures.events -= merge.dropped();
+    figures.events += merge.put_out();
   }
   LineFigures lines;
   for (Lane& lane : lanes) {

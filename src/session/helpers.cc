@@ -7,114 +7,183 @@
 namespace mailward {
 namespace {
 
-// Helpers may be asked without the domain, and in small letters.
+constexpr size_t kCompared = 60;  // Dovecot's auth process cuts names after 64 bytes
+constexpr size_t kMostTold = 4096, kFewTold = 16;
+
+// Helpers may be asked without the domain, and in small letters. 0: no name.
 uint64_t hash_user(std::string_view user) {
-  const size_t at = user.find('@');
+  if (user.empty()) return 0;
+  const size_t at = user.find_first_of("@%");
   if (at != std::string_view::npos && at > 0) user = user.substr(0, at);
-  uint64_t h = 0;
-  for (const char c : user)
+  uint64_t h = 1;
+  for (const char c : user.substr(0, kCompared))
     h = hash::mix((h + static_cast<uint8_t>(c >= 'A' && c <= 'Z' ? c + 32 : c) + 1) * hash::kPrime);
-  return h;
+  return h ? h : 1;
 }
 
-// Without times, as in text without headers, all is together.
-bool together(Instant a, Instant b) {
+// Is `a` before `b` by no more than `span`? Without times, as in text without headers, nobody knows.
+bool before(Instant a, Instant b, Duration span) {
   if (!has_time(a) || !has_time(b)) return true;
-  return (a < b ? b - a : a - b) <= Helpers::kTogether;
+  return a <= b + Helpers::kShortly && b - a <= span;
 }
+
+bool near(Instant a, Instant b) { return has_time(a) && has_time(b) && (a < b ? b - a : a - b) <= Helpers::kShortly; }
+
+// Dovecot's own sessions ask with their session's id: the line without one was asked for by somebody else.
+bool may_be_about(const Event& helpers, bool apart) { return !helpers.apart || !apart; }
 
 }  // namespace
 
-// A seed with which the known names have different numbers.
-uint8_t helper_number(std::string_view name) { return static_cast<uint8_t>(1 + hash::text(name, 2) % 63); }
+uint8_t helper_number(std::string_view name) { return static_cast<uint8_t>(1 + hash::text(name, 417) % 31); }
 
-size_t Helpers::settle(std::span<Event> events) {
-  size_t left = 0;
-  for (Event& event : events) {
+void Helpers::pass(std::span<Event> events, const Take& take) {
+  size_t begin = 0, end = 0;  // what is left stands in [begin, end)
+  const auto hand_on = [&] {
+    if (end > begin) take(events.subspan(begin, end - begin));
+    begin = end;
+  };
+  for (size_t i = 0; i < events.size(); ++i) {
+    Event& event = events[i];
+    if (gone_ < waiting_.size() && has_time(event.time) && event.time - waiting_.front().event.time > kWait) {
+      hand_on();
+      put_out_until(event.time, take);
+    }
     if (event.kind == EventKind::kAuthFailed) {
-      const Attempt attempt = attempt_of(event);
-      if (!any_helper_ && attempt.helper != 0) first_helper();
-      if (!any_helper_) {
-        recent_[recent_count_++ % kRecent] = attempt;
-      } else if (const uint64_t count = untold(attempt); count > 0) {
-        event.count = static_cast<uint32_t>(count);
-      } else {
-        ++dropped_;
+      if (event.helper != 0) {
+        any_helper_ = true;
+        hand_on();
+        wait(event, take);
+        begin = end = i + 1;
         continue;
       }
+      if (told(event)) {  // it was given a name that lives until the next one
+        end = i + 1;
+        hand_on();
+        continue;
+      }
+    } else if (event.kind == EventKind::kAuthOk && gone_ < waiting_.size()) {
+      let_in(event);
     }
-    if (&event != &events[left]) events[left] = event;
-    ++left;
+    end = i + 1;
   }
-  return left;
+  hand_on();
 }
 
-Helpers::Attempt Helpers::attempt_of(const Event& event) {
-  Attempt a;
-  a.address = event.address;
-  a.time = event.time;
-  a.count = event.count;
-  a.helper = event.helper;
-  a.length = static_cast<uint8_t>(std::min(event.user().size(), kCompared));
-  std::copy_n(event.user().data(), a.length, a.user.data());
-  return a;
+void Helpers::finish(const Take& take) {
+  while (!waiting_.empty()) put_out(first_, take);
 }
 
-void Helpers::first_helper() {
-  any_helper_ = true;
-  const size_t known = std::min(recent_count_, kRecent);
-  for (size_t i = recent_count_ - known; i < recent_count_; ++i) untold(recent_[i % kRecent]);
-}
-
-// How many of these attempts nobody has told yet.
-uint64_t Helpers::untold(const Attempt& attempt) {
-  Login& login = login_of(attempt);
-  if (!together(login.last, attempt.time)) {
-    login.told = login.by_servers = 0;
-    login.by_helpers.clear();
+void Helpers::wait(const Event& event, const Take& take) {
+  const uint64_t user = hash_user(event.user());
+  if (was_told(event, user)) return;
+  Numbers& numbers = of_[event.address];
+  for (const uint64_t number : numbers) {
+    Waiting& other = at(number);
+    // Another database, asked for the same login.
+    if (other.user != user || other.event.helper == event.helper || !near(other.event.time, event.time)) continue;
+    other.event.apart = other.event.apart && event.apart;
+    other.event.unknown_user = other.event.unknown_user && event.unknown_user;
+    other.event.helper = event.helper;
+    return;
   }
-  login.last = std::max(login.last, attempt.time);
-  uint64_t* mine = &login.by_servers;
-  if (attempt.helper != 0) {
-    auto at = std::ranges::find(login.by_helpers, attempt.helper, &std::pair<uint8_t, uint64_t>::first);
-    if (at == login.by_helpers.end()) at = login.by_helpers.insert(at, {attempt.helper, 0});
-    mine = &at->second;
+  Waiting& w = waiting_.emplace_back();
+  w.event = event;
+  w.user = user;
+  for (const std::string_view text : event.facts) w.texts += text;
+  w.texts += event.raw;
+  const char* text = w.texts.data();
+  for (std::string_view& fact : w.event.facts) {
+    fact = {text, fact.size()};
+    text += fact.size();
   }
-  *mine += attempt.count;
-  if (*mine <= login.told) return 0;
-  const uint64_t count = std::min<uint64_t>(attempt.count, *mine - login.told);
-  login.told = *mine;
-  return count;
+  w.event.raw = {text, event.raw.size()};
+  bytes_ += w.texts.size();
+  numbers.push_back(first_ + waiting_.size() - 1);
+  if (numbers.size() > kMostOfOne) put_out(numbers.front(), take);
+  while (waiting_.size() > kMostWaiting || bytes_ > kMostBytes) put_out(first_, take);
 }
 
-// A server that tells no name tells of the user whom its helper told of last.
-Helpers::Login& Helpers::login_of(const Attempt& attempt) {
-  if (logins_.size() >= forget_at_) forget(attempt.time);
-  Logins& all = logins_[attempt.address];
-  all.last = std::max(all.last, attempt.time);
-  std::vector<Login>& users = all.users;
-  if (attempt.length == 0 && attempt.helper == 0) {
-    Login* best = nullptr;
-    for (Login& each : users)
-      if (each.told > each.by_servers && together(each.last, attempt.time) && (!best || each.last >= best->last))
-        best = &each;
-    if (best) return *best;
+// Has a server told of it just before?
+bool Helpers::was_told(const Event& helpers, uint64_t user) const {
+  for (auto t = told_.rbegin(); t != told_.rend(); ++t) {
+    if (!near(t->time, helpers.time)) break;
+    if (t->address == helpers.address && (t->user == user || t->user == 0 || t->many) &&
+        may_be_about(helpers, t->apart))
+      return true;
   }
-  const uint64_t user = attempt.length == 0 ? 0 : hash_user({attempt.user.data(), attempt.length});
-  const auto known = std::ranges::find(users, user, &Login::user);
-  if (known != users.end()) return *known;
-  if (users.size() >= kMostUsers) users.erase(std::ranges::min_element(users, {}, &Login::last));
-  Login& added = users.emplace_back();
-  added.user = user;
-  added.last = attempt.time;
-  return added;
+  return false;
 }
 
-void Helpers::forget(Instant now) {
-  std::erase_if(logins_, [&](const auto& each) { return !together(each.second.last, now); });
-  if (logins_.size() >= kMostAddresses) logins_.clear();
-  forget_at_ = std::max<size_t>(1024, 2 * logins_.size());
-  forget_at_ = std::min(forget_at_, kMostAddresses);
+// A server tells: what its helpers said of it is nothing new. True: but for the name.
+bool Helpers::told(Event& event) {
+  const uint64_t user = hash_user(event.user());
+  const bool many = event.count > 1;  // maybe of several users
+  if (any_helper_ || told_.size() < kFewTold) {
+    if (told_.size() >= kMostTold) told_.pop_front();
+  } else {
+    told_.pop_front();
+  }
+  told_.push_back({event.address, user, event.time, event.apart, many});
+  if (gone_ == waiting_.size()) return false;
+  const auto of = of_.find(event.address);
+  if (of == of_.end()) return false;
+  bool any = false, unknown = true;
+  const Numbers numbers = of->second;
+  for (const uint64_t number : numbers) {
+    Waiting& w = at(number);
+    if (w.user != user && user != 0 && !many) continue;
+    if (!before(w.event.time, event.time, kWait) || !may_be_about(w.event, event.apart)) continue;
+    any = true;
+    unknown = unknown && w.event.unknown_user;
+    learned_.assign(w.event.user());
+    forget(number);
+  }
+  if (!any) return false;
+  event.unknown_user = event.unknown_user || unknown;
+  if (user != 0 || learned_.empty()) return false;
+  event.facts[static_cast<size_t>(Fact::kUser)] = learned_;
+  return true;
+}
+
+// Somebody got in: what was said on the way is taken back.
+void Helpers::let_in(const Event& event) {
+  const auto of = of_.find(event.address);
+  if (of == of_.end()) return;
+  const uint64_t user = hash_user(event.user());
+  const Numbers numbers = of->second;
+  for (const uint64_t number : numbers) {
+    const Waiting& w = at(number);
+    if (w.user != user || !near(w.event.time, event.time) || !may_be_about(w.event, event.apart)) continue;
+    forget(number);
+    return;
+  }
+}
+
+void Helpers::put_out(uint64_t number, const Take& take) {
+  const Waiting& w = at(number);
+  ++put_out_;
+  take({&w.event, 1});
+  forget(number);
+}
+
+// It waits no longer; its place goes when it is the first.
+void Helpers::forget(uint64_t number) {
+  Waiting& w = at(number);
+  if (!w.gone) {
+    w.gone = true;
+    ++gone_;
+    bytes_ -= w.texts.size();
+    const auto of = of_.find(w.event.address);
+    std::erase(of->second, number);
+    if (of->second.empty()) of_.erase(of);
+    w.texts = {};
+  }
+  for (; !waiting_.empty() && waiting_.front().gone; ++first_, --gone_) waiting_.pop_front();
+}
+
+void Helpers::put_out_until(Instant now, const Take& take) {
+  while (!waiting_.empty() && (!has_time(waiting_.front().event.time) || now - waiting_.front().event.time > kWait))
+    put_out(first_, take);
 }
 
 }  // namespace mailward

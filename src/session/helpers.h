@@ -1,20 +1,24 @@
-// One attempt to log in that two processes write about without a session between them: the server that
-// the client spoke to (Postfix, Exim, Dovecot's login process), and the helper that was asked for the
-// password (Dovecot's auth process on behalf of another server, each of its databases, PAM's modules;
-// rules with `helper = true`). They have the address and the user's name in common, and the time.
+// One refused login that two processes write about without a session between them: the server that the
+// client spoke to (Postfix, Exim, Dovecot's login process), and the helper that was asked for the
+// password (Dovecot's auth process, each of its databases, PAM's modules; rules with `helper`). They have
+// the address and the user's name in common, and the time.
 //
-// So refused logins are counted here once more, for each address and user: those that servers tell, and
-// apart from them those that each helper tells. Of each event as many attempts are left as nobody has
-// told before. What several servers tell adds up, for those are several attempts. After kTogether
-// without a refused login of that user from there the counting begins anew.
+// The server's line is the event, for it knows more: the name as it was tried, the mechanism, how many.
+// A helper's line waits for it, and is nothing once it has come (within kWait, or kShortly before). Where
+// a server tells no name, or not that the user doesn't exist, it learns that from its helper. A login
+// that succeeds shortly after takes back what a helper said on the way to it. What has waited in vain is
+// the event after all, put out late but with its own time; of several helpers that were asked for the
+// same login, one.
 //
 // Stands behind the merge of all logs, so that each may be in a file of its own, and the outcome is the
 // same for any number of threads. Not thread-safe.
 #pragma once
 
-#include <array>
 #include <cstdint>
+#include <deque>
+#include <functional>
 #include <span>
+#include <string>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -24,65 +28,70 @@
 
 namespace mailward {
 
-// A helper's number, for Event::helper: 1 to 63. `name` is "pam_unix", "passwd-file", "sql" …
+// A helper's number, for Event::helper: 1 to 31. `name` is "pam-unix", "passwd-file", "sql" … Other names may
+// have the same number: then two databases of one site count as one that was asked twice.
 uint8_t helper_number(std::string_view name);
 
 class Helpers {
  public:
   // Dovecot's login process writes when the client has gone, or after this time.
-  static constexpr Duration kTogether = std::chrono::minutes(3);
-  static constexpr size_t kMostAddresses = 1 << 16;
-  static constexpr size_t kMostUsers = 32;  // of one address, in that time
+  static constexpr Duration kWait = std::chrono::minutes(3);
+  // Lines of two processes may change places; databases are asked one after the other.
+  static constexpr Duration kShortly = std::chrono::seconds(5);
+  // Bounds of what waits; beyond them the oldest is put out.
+  static constexpr size_t kMostWaiting = 1 << 14;
+  static constexpr size_t kMostBytes = 8 << 20;
+  static constexpr size_t kMostOfOne = 64;  // address
 
-  // Takes out what was told already: events are dropped, or their count is lowered; those that are left
-  // stand in front. Returns how many are left. Events come in the order in which they were written.
-  size_t settle(std::span<Event> events);
+  using Take = std::function<void(std::span<const Event>)>;
 
-  uint64_t dropped() const { return dropped_; }
-  size_t addresses() const { return logins_.size(); }
+  // Hands on the events in the order in which they were written, but those of helpers, which wait. What is
+  // handed on lives until `take` returns.
+  void pass(std::span<Event> events, const Take& take);
+  // No more come: what still waits is put out.
+  void finish(const Take& take);
+
+  // Helpers' events so far that were events after all.
+  uint64_t put_out() const { return put_out_; }
+  size_t waiting() const { return waiting_.size() - gone_; }
 
  private:
-  struct Login {
-    uint64_t user = 0;  // hash; 0: no name was told
-    Instant last = kNoInstant;
-    uint64_t told = 0;
-    uint64_t by_servers = 0;
-    std::vector<std::pair<uint8_t, uint64_t>> by_helpers;
+  struct Waiting {
+    Event event;
+    std::string texts;
+    uint64_t user = 0;  // hash
+    bool gone = false;  // told by a server since, or put out
   };
-  struct Logins {
-    Instant last = kNoInstant;
-    std::vector<Login> users;
+  struct Told {  // by a server
+    Address address;
+    uint64_t user = 0;
+    Instant time = kNoInstant;
+    bool apart = false;
+    bool many = false;
   };
   struct Hash {
     size_t operator()(const Address& a) const { return hash_address(a); }
   };
+  using Numbers = std::vector<uint64_t>;
 
-  static constexpr size_t kCompared = 24;  // bytes of a name; Dovecot's auth process cuts them after 64
+  void wait(const Event& event, const Take& take);
+  bool told(Event& event);
+  void let_in(const Event& event);
+  bool was_told(const Event& helpers, uint64_t user) const;
+  void put_out(uint64_t number, const Take& take);
+  void forget(uint64_t number);
+  void put_out_until(Instant now, const Take& take);
+  Waiting& at(uint64_t number) { return waiting_[number - first_]; }
 
-  // What is told of an attempt.
-  struct Attempt {
-    Address address;
-    Instant time = kNoInstant;
-    uint32_t count = 0;
-    uint8_t helper = 0;
-    uint8_t length = 0;
-    std::array<char, kCompared> user{};  // the beginning of the name
-  };
-  static Attempt attempt_of(const Event& event);
-  void first_helper();
-  uint64_t untold(const Attempt& attempt);
-  Login& login_of(const Attempt& attempt);
-  void forget(Instant now);
-
-  std::unordered_map<Address, Logins, Hash> logins_;
-  size_t forget_at_ = 1024;
-  // Until a helper is seen nothing is to be done; but servers may write before their helpers, so that what they told
-  // last must be known then.
+  std::deque<Waiting> waiting_;  // in order of coming; numbered from first_ on
+  uint64_t first_ = 0;
+  size_t gone_ = 0, bytes_ = 0;
+  std::unordered_map<Address, Numbers, Hash> of_;  // who waits
+  // What servers told last. Until a helper is seen, few: only the first helper's line could stand behind its server's.
+  std::deque<Told> told_;
+  std::string learned_;  // a name, until the event that it was given is handed on
   bool any_helper_ = false;
-  static constexpr size_t kRecent = 32;
-  std::array<Attempt, kRecent> recent_;
-  size_t recent_count_ = 0;  // of all so far
-  uint64_t dropped_ = 0;
+  uint64_t put_out_ = 0;
 };
 
 }  // namespace mailward

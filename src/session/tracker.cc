@@ -257,14 +257,14 @@ void Tracker::tell_each(Session* s, const LineContext& where, const RuleMeaning&
       if (meaning.address == AddressFrom::kLine) ++figures_.ambiguous;
       continue;
     }
-    const bool announced = meaning.hint && login;
+    const bool announced = meaning.hint && !frame && kind != EventKind::kDropped && s;
     if (!announced && !(options_.wanted & bit(kind))) {
       // What nobody wants to see is counted only; but an announcement stands in the way of a later one.
-      if (charged) ++figures_.events;
+      if (charged && !meaning.helper) ++figures_.events;
       continue;
     }
     if (charged && !announced) {
-      ++figures_.events;
+      if (!meaning.helper) ++figures_.events;  // it may be nothing: Helpers knows
       if (!delivers(kind, where.record->time)) continue;
       Event& event = out.events.emplace_back();
       fill(event, kind, where, meaning, match);
@@ -289,7 +289,12 @@ bool Tracker::owes(const Session& s) { return *std::max_element(s.attempts.begin
 
 // Who got in was not refused by what a module on the way announced (pam_unix before pam_sss); nor is one to blame
 // whose handshake failed, as the next line tells, for what our certificate is.
-void Tracker::settle(Session& s) { s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end())); }
+void Tracker::settle(Session& s) {
+  s.told = std::max(s.told, *std::max_element(s.attempts.begin(), s.attempts.end()));
+  if (s.hint == kNothing || (bit(kept_[s.hint].event.kind) & kLoginKinds)) return;
+  drop(s.hint);
+  s.hint = kNothing;
+}
 
 // The line only announces what others may tell: the first one that knows the user's name is kept.
 void Tracker::announce(Session& s, const Event& event) {
@@ -359,8 +364,10 @@ Session& Tracker::open(uint64_t key, const LineContext& where, KeyKind kind, Bat
 void Tracker::close(Session* s, Batch& out) {
   if (s->hint != kNothing) {
     Event& event = kept_[s->hint].event;
-    if (owes(*s) && !event.address.empty()) {
-      event.count = static_cast<uint32_t>(*std::max_element(s->attempts.begin(), s->attempts.end()) - s->told);
+    const bool login = (bit(event.kind) & kLoginKinds) != 0;
+    if ((!login || owes(*s)) && !event.address.empty()) {
+      if (login)
+        event.count = static_cast<uint32_t>(*std::max_element(s->attempts.begin(), s->attempts.end()) - s->told);
       emit(event, out);
     }
     drop(s->hint);
@@ -450,6 +457,7 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
   e.kind = kind;
   e.unknown_user = meaning.unknown_user;
   e.mild = meaning.mild;
+  e.apart = meaning.helper ? meaning.apart : match.has(Capture::kSession);
   if (meaning.helper)
     e.helper = helper_number(match.has(Capture::kHelper) ? match.text(Capture::kHelper) : meaning.rule->name);
   e.pid = where.record->pid;

@@ -144,7 +144,7 @@ class Tracker {
   void tell_each(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
   void tell_and_close(Session* s, const LineContext& where, const RuleMeaning& meaning, const Match& match, Batch& out);
   static bool owes(const Session& s);
-  static void settle(Session& s);
+  void settle(Session& s);
   void announce(Session& s, const Event& event);
   void wait(Session& s, const Event& event);
   void answer_waiting(Session& s, Batch& out);
