@@ -174,6 +174,8 @@ class Reader {
     return static_cast<uint32_t>(*v);
   }
 
+  static bool is_login(EventKind k) { return (bit(k) & kLoginKinds) != 0; }
+
   void rule(const toml::table& t) {
     known(t,
           {"name",   "program", "line",         "event", "address", "session",  "key",   "attempt", "hint",   "settles",
@@ -193,6 +195,8 @@ class Reader {
     rule_session(t, r);
     r.unknown_user = flag(t, "unknown_user");
     r.mild = flag(t, "mild");
+    if (r.mild && std::ranges::any_of(r.events, is_login))
+      wrong(*t.get("mild"), "`mild` is for refusals that are no logins");
     r.fallback = flag(t, "fallback");
     r.twice = flag(t, "twice");
     for (const std::string& name : texts(t, "vis")) {
@@ -266,7 +270,7 @@ class Reader {
     r.helper = helper.empty() ? Rule::Helper::kNone : helper == "any" ? Rule::Helper::kAny : Rule::Helper::kOthers;
     r.count = number(t, "count", 1);
     if (r.count == 0) wrong(*t.get("count"), "`count` is at least 1");
-    const bool login = std::ranges::any_of(r.events, [](EventKind k) { return bit(k) & kLoginKinds; });
+    const bool login = std::ranges::any_of(r.events, is_login);
     if (r.hint && r.events.empty()) wrong(*t.get("hint"), "`hint` goes with an `event`");
     if (r.hint && login && r.attempt.empty()) wrong(*t.get("hint"), "`hint` goes with `attempt`");
     const bool helps = r.helper != Rule::Helper::kNone;

@@ -216,7 +216,8 @@ void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list,
       sources[m.source].broken |= uint32_t{1} << rule.number;
   };
   if (settled == kEnd) return sweep(list, rule.bound, rule.window, flag);
-  if (rule.window == 0) return;  // folded marks tell the sum at the end
+  if (rule.window == 0) return;                              // folded marks tell the sum at the end
+  if (list.empty() || list.back().time == kUntimed) return;  // so do those; a login that spares them may still come
   const bool undecided = domains.learns() && marks.size() < kMostUndecided && rule.policy.when != When::kAny &&
                          rule.policy.when != When::kUnknownUser;
   if (undecided) {

@@ -1,7 +1,8 @@
 // The judge: events and a policy become verdicts. Pure and deterministic: no clock, no files, and
 // what comes out is a function of the set of events, by the times that the log gives them. The order
 // in which they come does not matter as long as none comes more than kLateness after events that are
-// later in the log (after an hour where the log is so dense that a day's events would fill the memory).
+// later in the log (after an hour where the log is so dense that a day's events would fill the memory). Those
+// without a time come before all others.
 //
 // Memory: about 80 bytes an address, 28 an event that a window may still need (for each key, the
 // events of the last day and before them as many as the limit, no older than the window), and the

@@ -224,7 +224,8 @@ Policy read_policy(const toml::node& node) {
   return p;
 }
 
-// How many ways to spare the judge has to tell apart.
+}  // namespace
+
 size_t sparing_spans(const std::vector<Policy>& policies) {
   std::set<std::tuple<int, bool, int64_t>> spans;
   for (const Policy& p : policies) {
@@ -234,6 +235,8 @@ size_t sparing_spans(const std::vector<Policy>& policies) {
   }
   return spans.size();
 }
+
+namespace {
 
 std::vector<Policy> read_document(const toml::table& document) {
   for (const auto& [key, value] : document)

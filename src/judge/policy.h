@@ -52,6 +52,9 @@ inline constexpr size_t kMostSpans = 7;  // different pairs of a span of sparing
 inline constexpr uint32_t kMostLimit = 1'000'000;
 inline constexpr uint32_t kMostForAPerson = 50;
 
+// How many of those there are; the judge can tell kMostSpans apart.
+size_t sparing_spans(const std::vector<Policy>& policies);
+
 // Instead of every `limit` and `ban` of the policies (--limit, --ban).
 struct Overrides {
   int64_t limit = -1;  // negative: as written
