@@ -1,6 +1,7 @@
 #include "session/helpers.h"
 
 #include <algorithm>
+#include <ranges>
 
 #include "session/session_table.h"
 
@@ -105,10 +106,9 @@ void Helpers::wait(const Event& event, const Take& take) {
 
 // Has a server told of it just before?
 bool Helpers::was_told(const Event& helpers, uint64_t user) const {
-  for (auto t = told_.rbegin(); t != told_.rend(); ++t) {
-    if (!near(t->time, helpers.time)) break;
-    if (t->address == helpers.address && (t->user == user || t->user == 0 || t->many) &&
-        may_be_about(helpers, t->apart))
+  for (const Told& t : std::views::reverse(told_)) {
+    if (!near(t.time, helpers.time)) break;
+    if (t.address == helpers.address && (t.user == user || t.user == 0 || t.many) && may_be_about(helpers, t.apart))
       return true;
   }
   return false;
