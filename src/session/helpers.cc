@@ -8,19 +8,7 @@
 namespace mailward {
 namespace {
 
-constexpr size_t kCompared = 60;  // Dovecot's auth process cuts names after 64 bytes
-constexpr size_t kMostTold = 4096, kFewTold = 16;
-
-// Helpers may be asked without the domain, and in small letters. 0: no name.
-uint64_t hash_user(std::string_view user) {
-  if (user.empty()) return 0;
-  const size_t at = user.find_first_of("@%");
-  if (at != std::string_view::npos && at > 0) user = user.substr(0, at);
-  uint64_t h = 1;
-  for (const char c : user.substr(0, kCompared))
-    h = hash::mix((h + static_cast<uint8_t>(c >= 'A' && c <= 'Z' ? c + 32 : c) + 1) * hash::kPrime);
-  return h ? h : 1;
-}
+constexpr size_t kMostTold = 4096;
 
 // Is `a` before `b` by no more than `span`? Without times, as in text without headers, nobody knows.
 bool before(Instant a, Instant b, Duration span) {
@@ -37,6 +25,17 @@ bool may_be_about(const Event& helpers, bool apart) { return !helpers.apart || !
 
 uint8_t helper_number(std::string_view name) { return static_cast<uint8_t>(1 + hash::text(name, 417) % 31); }
 
+// Helpers may be asked without the domain, and in small letters. 0: no name.
+uint64_t Helpers::hash_user(std::string_view user) {
+  if (user.empty()) return 0;
+  const size_t at = user.find_first_of("@%");
+  if (at != std::string_view::npos && at > 0) user = user.substr(0, at);
+  uint64_t h = 1;
+  for (const char c : user.substr(0, kCompared))
+    h = hash::mix((h + static_cast<uint8_t>(c >= 'A' && c <= 'Z' ? c + 32 : c) + 1) * hash::kPrime);
+  return h ? h : 1;
+}
+
 void Helpers::pass(std::span<Event> events, const Take& take) {
   size_t begin = 0, end = 0;  // what is left stands in [begin, end)
   const auto hand_on = [&] {
@@ -51,13 +50,15 @@ void Helpers::pass(std::span<Event> events, const Take& take) {
     }
     if (event.kind == EventKind::kAuthFailed) {
       if (event.helper != 0) {
-        any_helper_ = true;
+        if (!any_helper_) first_helper();
         hand_on();
         wait(event, take);
         begin = end = i + 1;
         continue;
       }
-      if (told(event)) {  // it was given a name that lives until the next one
+      if (!any_helper_) {
+        note(event);
+      } else if (told(event)) {  // it was given a name that lives until the next one
         end = i + 1;
         hand_on();
         continue;
@@ -114,15 +115,27 @@ bool Helpers::was_told(const Event& helpers, uint64_t user) const {
   return false;
 }
 
+void Helpers::note(const Event& event) {
+  Recent& r = recent_[recent_count_++ % recent_.size()];
+  r.told = {event.address, 0, event.time, event.apart, event.count > 1};
+  r.length = static_cast<uint8_t>(std::min(event.user().size(), kCompared));
+  std::copy_n(event.user().data(), r.length, r.user.data());
+}
+
+void Helpers::first_helper() {
+  any_helper_ = true;
+  for (size_t i = recent_count_ - std::min(recent_count_, recent_.size()); i < recent_count_; ++i) {
+    Recent& r = recent_[i % recent_.size()];
+    r.told.user = hash_user({r.user.data(), r.length});
+    told_.push_back(r.told);
+  }
+}
+
 // A server tells: what its helpers said of it is nothing new. True: but for the name.
 bool Helpers::told(Event& event) {
   const uint64_t user = hash_user(event.user());
   const bool many = event.count > 1;  // maybe of several users
-  if (any_helper_ || told_.size() < kFewTold) {
-    if (told_.size() >= kMostTold) told_.pop_front();
-  } else {
-    told_.pop_front();
-  }
+  if (told_.size() >= kMostTold) told_.pop_front();
   told_.push_back({event.address, user, event.time, event.apart, many});
   if (gone_ == waiting_.size()) return false;
   const auto of = of_.find(event.address);

@@ -14,6 +14,7 @@
 // same for any number of threads. Not thread-safe.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <functional>
@@ -75,6 +76,9 @@ class Helpers {
   using Numbers = std::vector<uint64_t>;
 
   void wait(const Event& event, const Take& take);
+  static uint64_t hash_user(std::string_view user);
+  void note(const Event& event);
+  void first_helper();
   bool told(Event& event);
   void let_in(const Event& event);
   bool was_told(const Event& helpers, uint64_t user) const;
@@ -87,9 +91,17 @@ class Helpers {
   uint64_t first_ = 0;
   size_t gone_ = 0, bytes_ = 0;
   std::unordered_map<Address, Numbers, Hash> of_;  // who waits
-  // What servers told last. Until a helper is seen, few: only the first helper's line could stand behind its server's.
-  std::deque<Told> told_;
-  std::string learned_;  // a name, until the event that it was given is handed on
+  std::deque<Told> told_;                          // what servers told last
+  // Until a helper is seen there is nothing to do; but its first line may stand behind its server's.
+  static constexpr size_t kCompared = 24;  // bytes of a name; Dovecot's auth process cuts them after 64
+  struct Recent {
+    Told told;
+    uint8_t length = 0;
+    std::array<char, kCompared> user{};
+  };
+  std::array<Recent, 16> recent_;
+  size_t recent_count_ = 0;  // of all so far
+  std::string learned_;      // a name, until the event that it was given is handed on
   bool any_helper_ = false;
   uint64_t put_out_ = 0;
 };
