@@ -51,7 +51,7 @@ class OneAttempt(unittest.TestCase):
                 self.assertEqual(self.attempts(log(*lines)), expected)
 
     def test_what_the_server_knows_is_told(self):
-        """The name with its domain; and of several databases the last one knows whether there is such a user."""
+        """The name with its domain; where it tells none, what its helpers were asked."""
         foreign = EXIM.replace("hans@example.org", "root@foreign.example")
         asked = f"dovecot: auth: passwd-file(root,{CLIENT}): Password mismatch"
         for order in ((asked, foreign), (foreign, asked)):

@@ -18,9 +18,7 @@ enum : uint16_t { kNoName, kBare, kLocal, kForeign, kUndecided, kFirstDomain };
 inline constexpr uint8_t kMild = 0x80;
 
 // Events of logins: they have a user.
-constexpr bool names_user(EventKind k) {
-  return k == EventKind::kAuthOk || k == EventKind::kAuthFailed || k == EventKind::kAuthAborted;
-}
+constexpr bool names_user(EventKind k) { return (bit(k) & kLoginKinds) != 0; }
 
 struct Mark {
   int64_t time = kUntimed;  // microseconds since 1970

@@ -9,7 +9,6 @@ constexpr KindSet kFrames = bit(EventKind::kConnect) | bit(EventKind::kDisconnec
 constexpr KindSet kNobodys = bit(EventKind::kNone) | bit(EventKind::kAmbiguous);
 constexpr KindSet kAllKinds = (KindSet{1} << kEventKinds) - 1;
 constexpr KindSet kLogin = bit(EventKind::kAuthOk);
-constexpr KindSet kNamed = kLogin | bit(EventKind::kAuthFailed) | bit(EventKind::kAuthAborted);
 
 KindSet hostile_kinds() {
   KindSet set = 0;
@@ -120,7 +119,7 @@ static std::string_view refused_of(const Event& event) {
 
 // The name that a login told; of a mild refusal what it is about.
 MAILWARD_INLINE Domains::Reading JudgeState::read_name(const Event& event) {
-  if (!(kNamed & bit(event.kind))) {
+  if (!(kLoginKinds & bit(event.kind))) {
     if (!event.mild || !(fold_spared & kMild)) return {kNoName, 0};
     return {kNoName, Domains::user_hash(refused_of(event))};
   }

@@ -44,9 +44,9 @@ void Helpers::pass(std::span<Event> events, const Take& take) {
   };
   for (size_t i = 0; i < events.size(); ++i) {
     Event& event = events[i];
-    if (gone_ < waiting_.size() && has_time(event.time) && event.time - waiting_.front().event.time > kWait) {
+    if (is_overdue(event.time)) {
       hand_on();
-      put_out_until(event.time, take);
+      while (is_overdue(event.time)) put_out(first_, take);
     }
     if (event.kind == EventKind::kAuthFailed) {
       if (event.helper != 0) {
@@ -63,7 +63,7 @@ void Helpers::pass(std::span<Event> events, const Take& take) {
         hand_on();
         continue;
       }
-    } else if (event.kind == EventKind::kAuthOk && gone_ < waiting_.size()) {
+    } else if (event.kind == EventKind::kAuthOk && !waiting_.empty()) {
       let_in(event);
     }
     end = i + 1;
@@ -137,7 +137,6 @@ bool Helpers::told(Event& event) {
   const bool many = event.count > 1;  // maybe of several users
   if (told_.size() >= kMostTold) told_.pop_front();
   told_.push_back({event.address, user, event.time, event.apart, many});
-  if (gone_ == waiting_.size()) return false;
   const auto of = of_.find(event.address);
   if (of == of_.end()) return false;
   bool any = false, unknown = true;
@@ -184,19 +183,20 @@ void Helpers::forget(uint64_t number) {
   Waiting& w = at(number);
   if (!w.gone) {
     w.gone = true;
-    ++gone_;
     bytes_ -= w.texts.size();
     const auto of = of_.find(w.event.address);
     std::erase(of->second, number);
     if (of->second.empty()) of_.erase(of);
     w.texts = {};
   }
-  for (; !waiting_.empty() && waiting_.front().gone; ++first_, --gone_) waiting_.pop_front();
+  for (; !waiting_.empty() && waiting_.front().gone; ++first_) waiting_.pop_front();
 }
 
-void Helpers::put_out_until(Instant now, const Take& take) {
-  while (!waiting_.empty() && (!has_time(waiting_.front().event.time) || now - waiting_.front().event.time > kWait))
-    put_out(first_, take);
+// Has the first waited in vain? What has no time can't be told from what is long over.
+bool Helpers::is_overdue(Instant now) const {
+  if (waiting_.empty() || !has_time(now)) return false;
+  const Instant since = waiting_.front().event.time;
+  return !has_time(since) || now - since > kWait;
 }
 
 }  // namespace mailward

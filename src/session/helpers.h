@@ -54,7 +54,7 @@ class Helpers {
 
   // Helpers' events so far that were events after all.
   uint64_t put_out() const { return put_out_; }
-  size_t waiting() const { return waiting_.size() - gone_; }
+  size_t waiting() const { return waiting_.size(); }
 
  private:
   struct Waiting {
@@ -84,12 +84,12 @@ class Helpers {
   bool was_told(const Event& helpers, uint64_t user) const;
   void put_out(uint64_t number, const Take& take);
   void forget(uint64_t number);
-  void put_out_until(Instant now, const Take& take);
+  bool is_overdue(Instant now) const;
   Waiting& at(uint64_t number) { return waiting_[number - first_]; }
 
-  std::deque<Waiting> waiting_;  // in order of coming; numbered from first_ on
+  std::deque<Waiting> waiting_;  // in order of coming, numbered from first_ on; the first is never gone
   uint64_t first_ = 0;
-  size_t gone_ = 0, bytes_ = 0;
+  size_t bytes_ = 0;                               // of texts
   std::unordered_map<Address, Numbers, Hash> of_;  // who waits
   std::deque<Told> told_;                          // what servers told last
   // Until a helper is seen there is nothing to do; but its first line may stand behind its server's.

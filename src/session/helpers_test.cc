@@ -117,6 +117,7 @@ TEST(Helpers, EachAttemptIsCountedOnce) {
       {"got in", {{0, "pam-unix", "anna"}, {1, "in", "anna"}}, 0, ""},
       {"got in in the end", {{0, "pam-unix", "anna"}, {9, "pam-unix", "anna"}, {10, "in", "anna"}}, 1, "anna"},
       {"somebody else got in", {{0, "pam-unix", "anna"}, {1, "in", "bert"}}, 1, "anna"},
+      {"some text without times", {{-1, "sql", "anna"}, {5, "", "bert"}, {6, "sql", "bert"}}, 2, "anna bert"},
       {"text without times", {{-1, "sql", "anna"}, {-1, "", "anna"}}, 1, "anna"},
   };
   for (const Row& row : table)

@@ -465,8 +465,7 @@ void Tracker::fill(Event& e, EventKind kind, const LineContext& where, const Rul
   e.line = where.line;
   if (options_.keep_raw) e.raw = where.raw;
   if (!options_.keep_facts) {
-    if (kind == EventKind::kAuthFailed || kind == EventKind::kAuthOk || kind == EventKind::kAuthAborted)
-      e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
+    if (bit(kind) & kLoginKinds) e.facts[static_cast<size_t>(Fact::kUser)] = match.text(Capture::kUser);
     if (meaning.mild) {  // by these the judge knows one that comes again
       e.facts[static_cast<size_t>(Fact::kSender)] = match.text(Capture::kSender);
       e.facts[static_cast<size_t>(Fact::kRecipient)] = match.text(Capture::kRecipient);
