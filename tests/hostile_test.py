@@ -90,7 +90,7 @@ class Size(program.Case):
             for suffix, pack, factor in ((".gz", lambda d: gzip.compress(d, 6), 1), (".xz", lzma.compress, 1), (".bz2", bz2.compress, 4)):
                 with self.subTest(suffix=suffix, byte=byte):
                     path = self.path("bomb" + suffix, pack(piece) * max(1, members // factor) + pack(ATTACK))
-                    done = program.scan(*STRIKES, path, timeout=300)
+                    done = program.scan(*STRIKES, path, timeout=2 * program.PATIENCE)
                     self.assert_sound(done, megabytes=100)
                     self.assertEqual(done.lines, ["203.0.113.209"] if byte == b"\n" else [])
 

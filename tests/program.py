@@ -46,7 +46,10 @@ class Done:
         return self.text.splitlines()
 
 
-def run(*arguments, stdin=None, data=None, stdout=None, timeout=120, cwd=None, env=None, before=None):
+PATIENCE = 600 if SOAK else 120  # seconds
+
+
+def run(*arguments, stdin=None, data=None, stdout=None, timeout=PATIENCE, cwd=None, env=None, before=None):
     """Runs mailward to its end. `stdin` is a file or a pipe, `data` are bytes to feed it."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
         if data is not None:

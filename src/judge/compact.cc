@@ -121,4 +121,15 @@ void JudgeState::unfold() {
   marks.insert(marks.begin(), unfolded.begin(), unfolded.end());
 }
 
+// Forgets all addresses and what they did; what was learned of domains stays.
+void JudgeState::clear() {
+  for (const auto& g : groupings) g->clear();
+  sources.clear();
+  marks.clear();
+  sums.clear();
+  breaches.clear();
+  named.clear();
+  barred.clear();
+}
+
 }  // namespace mailward

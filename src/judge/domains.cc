@@ -77,6 +77,38 @@ uint16_t Domains::classify(std::string_view domain, bool logged_in) {
   return at->second;
 }
 
+void Domains::save(Encoder& out) const {
+  std::vector<std::pair<std::string_view, uint16_t>> entries(table_.begin(), table_.end());
+  std::sort(entries.begin(), entries.end(), [](const auto& a, const auto& b) { return a.second < b.second; });
+  out.number(entries.size());
+  for (const auto& [name, number] : entries) {
+    out.text(name);
+    out.number(let_in_[number]);
+  }
+}
+
+bool Domains::restore(Decoder& in) {
+  decltype(table_) table;
+  std::vector<bool> let_in(kFirstDomain, false);
+  bool learned = false;
+  for (uint64_t n = in.number(2 * kMostDomains); n > 0 && in.good(); --n) {
+    if (!table.emplace(in.text(), static_cast<uint16_t>(let_in.size())).second) in.fault();
+    let_in.push_back(in.number(1) == 1);
+    learned |= let_in.back();
+  }
+  if (!in.good()) return false;
+  table_ = std::move(table);
+  let_in_ = std::move(let_in);
+  learned_ = learned;
+  return true;
+}
+
+uint16_t Domains::number_of(std::string_view name) const {
+  const std::string_view domain = split_login(name).domain;
+  const auto at = domain.size() > kLongestDomain ? table_.end() : table_.find(lowered(domain));
+  return at == table_.end() ? uint16_t{kNoName} : at->second;
+}
+
 uint32_t Domains::user_hash(std::string_view name) {
   uint64_t h = 0x9e3779b97f4a7c15ULL ^ name.size();
   for (const char c : name) h = (h ^ static_cast<unsigned char>(lower(c))) * 0x100000001b3ULL;

@@ -11,6 +11,7 @@
 #include <unordered_set>
 #include <vector>
 
+#include "base/encoding.h"
 #include "base/inline.h"
 #include "judge/mark.h"
 
@@ -34,6 +35,9 @@ class Domains {
   bool any_known() const { return !configured_.empty() || learned_; }
   bool learns() const { return configured_.empty(); }
 
+  // The number of a name's domain, if it has one by now; else kNoName.
+  uint16_t number_of(std::string_view name) const;
+
   // What a name says of its domain (see classify) and of its user (see user_hash).
   struct Reading {
     uint16_t domain;
@@ -44,6 +48,10 @@ class Domains {
     if (!wants_user && name.find('@') == std::string_view::npos) return {kBare, 0};
     return read_all(name, logged_in, wants_user);
   }
+
+  // The table; restoring refuses what is not whole.
+  void save(Encoder& out) const;
+  bool restore(Decoder& in);
 
   // A hash of a name, the same for names that mean one mailbox: letters' case doesn't matter, and a
   // configured domain was taken off. Never 0.

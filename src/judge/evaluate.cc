@@ -208,6 +208,7 @@ void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list,
   const auto flag = [&](size_t i) {
     const Mark& m = marks[list[i].mark];
     const Policy& p = rule.policy;
+    if (is_barred(m.source, list[i].time)) return;
     const bool maybe_the_user = p.per == Per::kUser && (settled != kEnd || keep_breaches || p.addresses > 1 ||
                                                         p.spare_people > 0 || has_login[rule.group->of(m.source)]);
     if (maybe_the_user)

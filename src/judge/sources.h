@@ -21,6 +21,7 @@ template <class T>
 class Blocks {
  public:
   size_t size() const { return size_; }
+  void clear() { size_ = 0; }
   T& operator[](size_t i) { return blocks_[i >> kShift][i & kMask]; }
   const T& operator[](size_t i) const { return blocks_[i >> kShift][i & kMask]; }
   void push_back(const T& value) {
@@ -40,7 +41,7 @@ class Blocks {
 template <class Record>
 class AddressTable {
  public:
-  AddressTable() : slots_(1024) {}
+  AddressTable() : slots_(kFirstSlots) {}
 
   uint32_t number_of(Address a) { return number_of(a, hash_address(a)); }
 
@@ -80,10 +81,16 @@ class AddressTable {
   }
 
   size_t size() const { return records_.size(); }
+  void clear() {
+    if (records_.size() == 0) return;
+    records_.clear();
+    slots_.assign(kFirstSlots, {});
+  }
   Record& operator[](size_t number) { return records_[number]; }
   const Record& operator[](size_t number) const { return records_[number]; }
 
  private:
+  static constexpr size_t kFirstSlots = 1024;
   struct Slot {
     uint32_t number = 0;  // plus one; 0: free
     uint32_t tag = 0;     // other bits of the hash: most others are passed over without a look at them
@@ -129,6 +136,11 @@ class Grouping {
   }
   uint32_t of(uint32_t source) const { return of_[source]; }
   size_t size() const { return size_; }
+  void clear() {
+    size_ = known_ = 0;
+    networks_.clear();
+    of_.clear();
+  }
   int prefix4() const { return prefix4_; }
   int prefix6() const { return prefix6_; }
 

@@ -125,6 +125,10 @@ struct JudgeState {
   void add_further(uint32_t number, Source& source, const Sum& sum);
   void tidy_sums();
   void unfold();
+  void clear();
+  bool is_barred(uint32_t source, int64_t time) const {
+    return !barred.empty() && barred[source] != kUntimed && time < barred[source];
+  }
   template <class Take>
   void each_sum(const Source& source, Take take) const {
     for (const Sum& sum : source.first_sums)
@@ -149,6 +153,8 @@ struct JudgeState {
   std::vector<uint32_t> order;  // scratch: marks by group
   std::vector<Step> steps;      // scratch: of one key
   std::vector<bool> ignored;    // scratch: by address, as Source::ignored, but small
+  std::vector<int64_t> barred;  // by address: what happened before convicts nobody again; kUntimed: no such time.
+                                // Of live judging only
 
   KindSet timed_kinds = 0;  // whose times some window or sparing needs
   KindSet kept_kinds = 0;   // that must be kept at all

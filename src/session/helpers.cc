@@ -8,8 +8,6 @@
 namespace mailward {
 namespace {
 
-constexpr size_t kMostTold = 4096;
-
 // Is `a` before `b` by no more than `span`? Without times, as in text without headers, nobody knows.
 bool before(Instant a, Instant b, Duration span) {
   if (!has_time(a) || !has_time(b)) return true;
@@ -78,8 +76,8 @@ void Helpers::finish(const Take& take) {
 void Helpers::wait(const Event& event, const Take& take) {
   const uint64_t user = hash_user(event.user());
   if (was_told(event, user)) return;
-  Numbers& numbers = of_[event.address];
-  for (const uint64_t number : numbers) {
+  const auto of = of_.find(event.address);
+  for (const uint64_t number : of == of_.end() ? Numbers() : of->second) {
     Waiting& other = at(number);
     // Another database, asked for the same login.
     if (other.user != user || other.event.helper == event.helper || !near(other.event.time, event.time)) continue;
@@ -88,9 +86,13 @@ void Helpers::wait(const Event& event, const Take& take) {
     other.event.helper = event.helper;
     return;
   }
+  add(event, take);
+}
+
+void Helpers::add(const Event& event, const Take& take) {
   Waiting& w = waiting_.emplace_back();
   w.event = event;
-  w.user = user;
+  w.user = hash_user(event.user());
   for (const std::string_view text : event.facts) w.texts += text;
   w.texts += event.raw;
   const char* text = w.texts.data();
@@ -100,6 +102,7 @@ void Helpers::wait(const Event& event, const Take& take) {
   }
   w.event.raw = {text, event.raw.size()};
   bytes_ += w.texts.size();
+  Numbers& numbers = of_[event.address];
   numbers.push_back(first_ + waiting_.size() - 1);
   if (numbers.size() > kMostOfOne) put_out(numbers.front(), take);
   while (waiting_.size() > kMostWaiting || bytes_ > kMostBytes) put_out(first_, take);

@@ -25,6 +25,7 @@
 #include <vector>
 
 #include "base/address.h"
+#include "base/encoding.h"
 #include "base/event.h"
 
 namespace mailward {
@@ -43,6 +44,7 @@ class Helpers {
   static constexpr size_t kMostWaiting = 1 << 14;
   static constexpr size_t kMostBytes = 8 << 20;
   static constexpr size_t kMostOfOne = 64;  // address
+  static constexpr size_t kMostTold = 4096;
 
   using Take = std::function<void(std::span<const Event>)>;
 
@@ -51,6 +53,10 @@ class Helpers {
   void pass(std::span<Event> events, const Take& take);
   // No more come: what still waits is put out.
   void finish(const Take& take);
+
+  // See saving.h.
+  void save(Encoder& out) const;
+  bool restore(Decoder& in);
 
   // Helpers' events so far that were events after all.
   uint64_t put_out() const { return put_out_; }
@@ -76,6 +82,7 @@ class Helpers {
   using Numbers = std::vector<uint64_t>;
 
   void wait(const Event& event, const Take& take);
+  void add(const Event& event, const Take& take);
   static uint64_t hash_user(std::string_view user);
   void note(const Event& event);
   void first_helper();

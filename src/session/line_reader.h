@@ -96,6 +96,10 @@ class LineReader {
     knows_previous_ = wants_previous_ = false;
     last_lengths_.clear();
   }
+  // See saving.h.
+  void save(Encoder& out);
+  bool restore(Decoder& in);
+
   const LineFigures& figures() const { return figures_; }
   // What was counted since the last call.
   LineFigures take_figures() {

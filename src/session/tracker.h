@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "base/arena.h"
+#include "base/encoding.h"
 #include "base/event.h"
 #include "grammar/grammar.h"
 #include "log/record.h"
@@ -118,6 +119,10 @@ class Tracker {
   const TrackerOptions& options() const { return options_; }
   bool ahead() const { return mode_ == Mode::kAhead; }
   void reset();
+
+  // See saving.h.
+  void save(Encoder& out);
+  bool restore(Decoder& in);
 
  private:
   struct Kept {  // an event that waits

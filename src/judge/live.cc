@@ -1,0 +1,320 @@
+#include "judge/live.h"
+
+#include <algorithm>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+
+#include "judge/state.h"
+
+namespace mailward {
+namespace {
+
+constexpr uint32_t kTidyFirst = 48;        // marks of one memory
+constexpr size_t kMostOfOneName = 1024;    // addresses remembered of one name
+constexpr size_t kMostBreachesOfOne = 64;  // of one address
+constexpr KindSet kLogin = bit(EventKind::kAuthOk);
+
+JudgeConfig for_scratch(JudgeConfig config) {
+  config.told = Told::kAll;
+  config.keep_users = config.keep_activity = false;
+  config.marks = 256;
+  return config;
+}
+
+uint32_t known(Memory& memory, Address a) {
+  const auto at = std::find_if(memory.sources.begin(), memory.sources.end(),
+                               [a](const Memory::Known& k) { return k.address == a; });
+  if (at != memory.sources.end()) return static_cast<uint32_t>(at - memory.sources.begin());
+  memory.sources.push_back({a, 0});
+  return static_cast<uint32_t>(memory.sources.size() - 1);
+}
+
+}  // namespace
+
+struct LiveJudge::State {
+  State(JudgeConfig config, MemoryStore& s) : scratch(for_scratch(std::move(config))), store(s) {
+    scratch.keep_breaches = true;
+    scratch.wants_user = true;
+    for (const PolicyRule& rule : scratch.rules) {
+      if (rule.policy.per == Per::kUser) {
+        user_kinds |= rule.policy.events;
+        continue;
+      }
+      prefix6 = std::min(prefix6, rule.policy.prefix6);
+      if (rule.policy.per == Per::kNetwork) prefix4 = std::min(prefix4, rule.policy.prefix4);
+    }
+    user_kinds &= kLoginKinds & ~kLogin;
+  }
+
+  Network home_of(Address a) const { return network_of(a, prefix4, prefix6); }
+  void take(const Event& event, std::vector<LiveChange>& out);
+  void take_user(const Mark& mark, Address address, std::vector<Network>& others);
+  void judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
+             std::vector<LiveChange>& out);
+  void evaluate(Memory& home, const Network& network, Instant now, std::vector<uint32_t> names);
+  void add(const Memory& memory, const Network* outside);
+  void bar(const Memory& home, Instant now);
+  void tidy(Memory& memory, bool of_name);
+  void add_name(uint32_t name, const Network& network);
+  bool more_names(std::vector<uint32_t>& names) const;
+  bool may_convict_again(const PolicyRule& rule, const Mark* mark) const;
+  Network banned_by(const PolicyRule& rule, uint32_t source) const;
+  uint32_t name_of(const PolicyRule& rule, uint32_t source, uint32_t event_name) const;
+  uint64_t counted(const PolicyRule& rule, uint32_t source, const Event& event, uint32_t event_name) const;
+  void decide(Memory& home, const Event& event, const Mark* mark, std::vector<LiveChange>& out);
+
+  JudgeState scratch;
+  MemoryStore& store;
+  int prefix4 = 32, prefix6 = 64;
+  KindSet user_kinds = 0;  // counted by some policy per user
+};
+
+LiveJudge::LiveJudge(JudgeConfig config, MemoryStore& store)
+    : state_(std::make_unique<State>(std::move(config), store)) {}
+LiveJudge::LiveJudge(LiveJudge&&) noexcept = default;
+LiveJudge::~LiveJudge() = default;
+KindSet LiveJudge::needed_kinds() const { return state_->scratch.needed_kinds(); }
+Network LiveJudge::neighbourhood_of(Address a) const { return state_->home_of(a); }
+const PolicySet& LiveJudge::policies() const { return state_->scratch.config.policies; }
+bool LiveJudge::learns() const { return state_->scratch.domains.learns(); }
+void LiveJudge::save(Encoder& out) const { state_->scratch.domains.save(out); }
+bool LiveJudge::restore(Decoder& in) { return state_->scratch.domains.restore(in); }
+void LiveJudge::take(const Event& event, std::vector<LiveChange>& changes) { state_->take(event, changes); }
+
+void LiveJudge::State::take(const Event& event, std::vector<LiveChange>& out) {
+  if (!(scratch.kept_kinds & bit(event.kind)) || event.address.empty() || event.count == 0) return;
+  const Network network = home_of(event.address);
+  Memory& home = store.neighbourhood(network);
+  const bool login = event.kind == EventKind::kAuthOk;
+  const uint16_t domain_before = login ? scratch.domains.number_of(event.user()) : uint16_t{kNoName};
+  const bool was_local = scratch.domains.is_local(domain_before), any_before = scratch.domains.any_known();
+  Mark mark = scratch.mark_of(event, known(home, event.address));
+  home.marks.push_back(mark);
+  const bool learned = login && scratch.domains.learns() && scratch.domains.is_local(mark.domain) && !was_local;
+  judge(network, event, &mark, learned, out);
+  mark.spared = scratch.marks[home.marks.size() - 1].spared;
+  std::vector<Network> others;
+  if (scratch.user_rules && mark.user != 0 && names_user(mark.kind)) take_user(mark, event.address, others);
+  if (learned)
+    for (const Network& n : store.who_tried(any_before ? mark.domain : uint16_t{kNoName})) others.push_back(n);
+  std::sort(others.begin(), others.end());
+  others.erase(std::unique(others.begin(), others.end()), others.end());
+  for (const Network& other : others)
+    if (other != network) judge(other, event, &mark, learned, out);
+  tidy(home, false);
+}
+
+// The name's memory, and who has to be judged anew because of it.
+void LiveJudge::State::take_user(const Mark& mark, Address address, std::vector<Network>& others) {
+  const bool login = mark.kind == EventKind::kAuthOk;
+  if (!login && !(user_kinds & bit(mark.kind))) return;
+  Memory& name = store.user(mark.user);
+  name.owned |= login;
+  if (name.sources.size() >= kMostOfOneName) return;
+  name.marks.push_back(mark);
+  name.marks.back().source = known(name, address);
+  for (const Mark& m : name.marks) others.push_back(home_of(name.sources[m.source].address));
+  for (const KnownBreach& b : name.breaches) others.push_back(home_of(name.sources[b.source].address));
+  tidy(name, true);
+}
+
+void LiveJudge::State::judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
+                             std::vector<LiveChange>& out) {
+  Memory& home = store.neighbourhood(network);
+  std::vector<uint32_t> names;
+  if (scratch.user_rules) {
+    if (mark->user != 0) names.push_back(mark->user);
+    names.insert(names.end(), home.names.begin(), home.names.end());
+    for (const Mark& m : home.marks)
+      if (all_names && m.user != 0 && names_user(m.kind)) names.push_back(m.user);
+  }
+  evaluate(home, network, event.time, std::move(names));
+  decide(home, event, mark, out);
+}
+
+// A memory's addresses, marks and breaches; of a name's those outside the neighbourhood that has its own.
+void LiveJudge::State::add(const Memory& memory, const Network* outside) {
+  std::vector<uint32_t> number(memory.sources.size(), kNobody);
+  for (size_t i = 0; i < memory.sources.size(); ++i) {
+    const Address a = memory.sources[i].address;
+    if (outside && contains(*outside, a)) continue;
+    number[i] = scratch.source_of(a, hash_address(a));
+    if (!outside) scratch.sources[number[i]].broken = memory.sources[i].broken;
+  }
+  for (Mark m : memory.marks) {
+    if (number[m.source] == kNobody) continue;
+    m.source = number[m.source];
+    scratch.marks.push_back(m);
+  }
+  for (const KnownBreach& b : memory.breaches)
+    if (number[b.source] != kNobody) scratch.breaches.push_back({number[b.source], b.rule, b.user});
+}
+
+// Events that came before the end of an earlier ban have had their consequence.
+void LiveJudge::State::bar(const Memory& home, Instant now) {
+  scratch.barred.assign(scratch.sources.size(), kUntimed);
+  for (const LiveBan& ban : home.bans) {
+    if (ban.until > now) continue;
+    for (uint32_t i = 0; i < scratch.sources.size(); ++i)
+      if (contains(ban.network, scratch.sources[i].address))
+        scratch.barred[i] = std::max(scratch.barred[i], ban.until.time_since_epoch().count());
+  }
+}
+
+void LiveJudge::State::evaluate(Memory& home, const Network& network, Instant now, std::vector<uint32_t> names) {
+  // What its own events break of a policy per user needs to be seen with the others' events of that user.
+  do {
+    std::sort(names.begin(), names.end());
+    names.erase(std::unique(names.begin(), names.end()), names.end());
+    scratch.clear();
+    add(home, nullptr);
+    for (const uint32_t name : names) add_name(name, network);
+    bar(home, now);
+    scratch.settle(true);
+  } while (more_names(names));
+  home.names.clear();
+  for (const UserBreach& b : scratch.breaches)
+    if (contains(network, scratch.sources[b.source].address) && home.names.size() < kMostBreachesOfOne &&
+        std::find(home.names.begin(), home.names.end(), b.user) == home.names.end())
+      home.names.push_back(b.user);
+  scratch.flag_user_breaches();
+  scratch.spare_senders();
+  scratch.spare_few();
+}
+
+void LiveJudge::State::add_name(uint32_t name, const Network& network) {
+  const Memory& of = store.user(name);
+  add(of, &network);
+  if (!of.owned) return;
+  Mark elsewhere;  // somebody logged in by that name, somewhere
+  elsewhere.source = scratch.source_of({}, hash_address({}));
+  elsewhere.kind = EventKind::kAuthOk;
+  elsewhere.user = name;
+  elsewhere.sum = true;
+  elsewhere.weight = 1;
+  scratch.marks.push_back(elsewhere);
+}
+
+bool LiveJudge::State::more_names(std::vector<uint32_t>& names) const {
+  const size_t before = names.size();
+  for (const UserBreach& b : scratch.breaches)
+    if (!std::binary_search(names.begin(), names.begin() + static_cast<std::ptrdiff_t>(before), b.user))
+      names.push_back(b.user);
+  return names.size() > before;
+}
+
+bool LiveJudge::State::may_convict_again(const PolicyRule& rule, const Mark* mark) const {
+  return mark && scratch.concerns(rule, *mark);
+}
+
+Network LiveJudge::State::banned_by(const PolicyRule& rule, uint32_t source) const {
+  const Policy& p = rule.policy;
+  const Address a = scratch.sources[source].address;
+  return network_of(a, 32, p.per == Per::kAddress ? p.prefix6 : 64);
+}
+
+// By whose name the address broke a policy per user: the event's, if it was that one.
+uint32_t LiveJudge::State::name_of(const PolicyRule& rule, uint32_t source, uint32_t event_name) const {
+  uint32_t name = 0;
+  for (const UserBreach& b : scratch.breaches) {
+    if (b.source != source || b.rule != rule.number) continue;
+    if (name == 0 || b.user == event_name) name = b.user;
+  }
+  return name;
+}
+
+// What the policy counts of the key that the address falls under, within the window that ends then.
+uint64_t LiveJudge::State::counted(const PolicyRule& rule, uint32_t source, const Event& event,
+                                   uint32_t event_name) const {
+  const int64_t to = event.time.time_since_epoch().count();
+  const uint32_t name = rule.policy.per == Per::kUser ? name_of(rule, source, event_name) : 0;
+  const auto same_key = [&](const Mark& m) {
+    if (rule.policy.per == Per::kUser) return m.user == name && names_user(m.kind);
+    return rule.group ? rule.group->of(m.source) == rule.group->of(source) : m.source == source;
+  };
+  uint64_t sum = 0;
+  for (const Mark& m : scratch.marks) {
+    if (!same_key(m) || scratch.ignored[m.source] || !scratch.counts(rule, m)) continue;
+    if (m.time == kUntimed || rule.window == 0 || (m.time > to - rule.window && m.time <= to)) sum += m.weight;
+  }
+  return sum;
+}
+
+void LiveJudge::State::decide(Memory& home, const Event& event, const Mark* mark, std::vector<LiveChange>& out) {
+  const auto in_force = [&](const LiveBan& ban) { return ban.until > event.time; };
+  const auto earlier = [&](const Network& n) {
+    return static_cast<uint32_t>(
+        std::count_if(home.bans.begin(), home.bans.end(), [&](const LiveBan& b) { return b.network == n; }));
+  };
+  const auto covered = [&](Address a) {
+    return std::any_of(home.bans.begin(), home.bans.end(),
+                       [&](const LiveBan& b) { return in_force(b) && contains(b.network, a); });
+  };
+  // Whom nothing convicts any more is let in again.
+  for (size_t i = 0; i < home.bans.size();) {
+    const LiveBan& ban = home.bans[i];
+    const bool holds = !in_force(ban) || std::any_of(home.sources.begin(), home.sources.end(), [&](const auto& k) {
+      return contains(ban.network, k.address) && scratch.sources[scratch.sources.find(k.address)].broken != 0;
+    });
+    if (holds) {
+      ++i;
+      continue;
+    }
+    out.push_back({LiveChange::What::kWithdraw, ban});
+    home.bans.erase(home.bans.begin() + static_cast<std::ptrdiff_t>(i));
+  }
+  for (const Memory::Known& k : home.sources) {
+    const uint32_t source = scratch.sources.find(k.address);
+    for (const PolicyRule& rule : scratch.rules) {
+      if (!(scratch.sources[source].broken >> rule.number & 1) || covered(k.address)) continue;
+      const Network network = banned_by(rule, source);
+      const uint32_t before = earlier(network);
+      if (before > 0 && !may_convict_again(rule, mark)) continue;
+      LiveBan ban;
+      ban.network = network;
+      ban.policy = static_cast<uint32_t>(rule.number);
+      ban.since = event.time;
+      ban.count = counted(rule, source, event, mark->user);
+      ban.nth = before + 1;
+      double length = static_cast<double>(rule.policy.ban.count());
+      for (uint32_t n = 0; n < before; ++n) length *= rule.policy.repeat;
+      ban.until = event.time + Duration(static_cast<int64_t>(std::min(length, 4e17)));
+      home.bans.push_back(ban);
+      out.push_back({LiveChange::What::kBan, ban});
+    }
+  }
+}
+
+// Forgets what no window can need any more; what it came to is kept.
+void LiveJudge::State::tidy(Memory& memory, bool of_name) {
+  if (memory.tidy_at == 0) memory.tidy_at = kTidyFirst;
+  if (memory.marks.size() < memory.tidy_at) return;
+  scratch.clear();
+  add(memory, nullptr);
+  for (const auto& g : scratch.groupings) g->extend(scratch.sources);
+  const int64_t settled = scratch.settled_time(kLateness);
+  scratch.evaluate(settled);
+  scratch.compact(settled);
+  scratch.unfold();
+  memory.marks.assign(scratch.marks.begin(), scratch.marks.end());
+  memory.tidy_at = std::max<uint32_t>(kTidyFirst, static_cast<uint32_t>(2 * memory.marks.size()));
+  for (uint32_t i = 0; i < memory.sources.size() && !of_name; ++i) memory.sources[i].broken = scratch.sources[i].broken;
+  std::vector<KnownBreach> breaches;
+  std::vector<size_t> of_one(scratch.sources.size(), 0);
+  for (const UserBreach& b : scratch.breaches) {
+    const KnownBreach breach{b.source, b.rule, b.user};
+    if (++of_one[b.source] <= kMostBreachesOfOne) breaches.push_back(breach);
+    if (!of_name) continue;
+    // Its own memory must know it, too: this one may forget the marks that it came from.
+    const Address a = memory.sources[b.source].address;
+    Memory& home = store.neighbourhood(home_of(a));
+    const KnownBreach there{known(home, a), b.rule, b.user};
+    if (std::find(home.breaches.begin(), home.breaches.end(), there) == home.breaches.end())
+      home.breaches.push_back(there);
+    if (std::find(home.names.begin(), home.names.end(), b.user) == home.names.end()) home.names.push_back(b.user);
+  }
+  memory.breaches = std::move(breaches);
+}
+
+}  // namespace mailward

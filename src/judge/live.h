@@ -1,0 +1,98 @@
+// Judging one event at a time, for the daemon: what `Judge` says of a whole log, said after each of its
+// lines. Whoever is an offender by the events so far is banned at that moment; whom a later event excuses
+// (a login from there, messages that were taken) is let in again. Times are the log's.
+//
+// An event is judged with its neighbourhood only: the addresses that some policy takes for one key with
+// its own, and those that tried the same name. These stand in memories, which a store keeps and loads; the
+// verdict over them is JudgeState's, the same code that judges a whole log. So cost and memory don't grow
+// with the number of sources known. Deterministic; knows neither clock nor files. Not thread-safe.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/encoding.h"
+#include "base/event.h"
+#include "judge/judge.h"
+#include "judge/mark.h"
+
+namespace mailward {
+
+// Who is kept out, why and for how long.
+struct LiveBan {
+  Network network;             // one address: /32 or /128
+  uint32_t policy = 0;         // index into the set
+  Instant since = kNoInstant;  // the convicting event
+  Instant until = kNoInstant;
+  uint64_t count = 0;  // what counted then, within the window
+  uint32_t nth = 1;    // of this network
+  friend bool operator==(const LiveBan&, const LiveBan&) = default;
+};
+
+// One breach of a policy per user by one of a memory's addresses.
+struct KnownBreach {
+  uint32_t source, rule, user;
+  friend auto operator<=>(const KnownBreach&, const KnownBreach&) = default;
+};
+
+// What must be remembered of some addresses: of a neighbourhood, or of those that tried one name. A value.
+struct Memory {
+  struct Known {
+    Address address;
+    uint32_t broken = 0;  // bit i: the i-th policy, by events that are kept no more
+  };
+  std::vector<Known> sources;
+  std::vector<Mark> marks;            // Mark::source: index into `sources`
+  std::vector<KnownBreach> breaches;  // by events that are kept no more
+  std::vector<uint32_t> names;        // of a neighbourhood: that it helped to attack
+  std::vector<LiveBan> bans;          // of a neighbourhood, oldest first, over or not
+  bool owned = false;                 // of a name: somebody logged in by it
+  uint32_t tidy_at = 0;               // when there are so many marks, they are thinned out
+};
+
+// Where memories are. References hold until the caller of LiveJudge says otherwise; what was given may be
+// changed by the judge: the store takes it for changed.
+class MemoryStore {
+ public:
+  virtual ~MemoryStore() = default;
+  virtual Memory& neighbourhood(const Network& network) = 0;
+  virtual Memory& user(uint32_t hash) = 0;
+  // Neighbourhoods of addresses that tried a name of this domain (a number of Domains), for the moment in which
+  // it turns out to be local; all that have any bans or marks may be given.
+  virtual std::vector<Network> who_tried(uint16_t domain) = 0;
+};
+
+struct LiveChange {
+  enum class What : uint8_t { kBan, kWithdraw } what;
+  LiveBan ban;
+};
+
+class LiveJudge {
+ public:
+  // `config` as for Judge; what it says of the report is of no account.
+  LiveJudge(JudgeConfig config, MemoryStore& store);
+  LiveJudge(LiveJudge&&) noexcept;
+  ~LiveJudge();
+
+  KindSet needed_kinds() const;
+
+  // What it learned that is no single memory's: which domains are served here. Changes with logins and new domains.
+  void save(Encoder& out) const;
+  bool restore(Decoder& in);
+  bool learns() const;  // is there anything to save
+
+  // Judges the event; appends what follows from it.
+  void take(const Event& event, std::vector<LiveChange>& changes);
+
+  // The network that is remembered as one.
+  Network neighbourhood_of(Address a) const;
+  const PolicySet& policies() const;
+
+ private:
+  struct State;
+  std::unique_ptr<State> state_;
+};
+
+}  // namespace mailward
