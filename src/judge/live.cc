@@ -14,6 +14,10 @@ constexpr uint32_t kTidyFirst = 48;        // marks of one memory
 constexpr size_t kMostOfOneName = 1024;    // addresses remembered of one name
 constexpr size_t kMostBreachesOfOne = 64;  // of one address
 constexpr KindSet kLogin = bit(EventKind::kAuthOk);
+// What may excuse somebody who is banned.
+constexpr KindSet kExcusing = kLogin | bit(EventKind::kAccepted);
+
+Instant instant_of(int64_t time) { return Instant(Duration(time)); }
 
 JudgeConfig for_scratch(JudgeConfig config) {
   config.told = Told::kAll;
@@ -37,6 +41,7 @@ struct LiveJudge::State {
     scratch.keep_breaches = true;
     scratch.wants_user = true;
     for (const PolicyRule& rule : scratch.rules) {
+      counted_kinds |= rule.policy.events;
       if (rule.policy.per == Per::kUser) {
         user_kinds |= rule.policy.events;
         continue;
@@ -49,13 +54,16 @@ struct LiveJudge::State {
 
   Network home_of(Address a) const { return network_of(a, prefix4, prefix6); }
   void take(const Event& event, std::vector<LiveChange>& out);
+  void close_bans(Memory& home, Instant now);
+  bool may_change(const Memory& home, const Network& network, const Mark& mark) const;
   void take_user(const Mark& mark, Address address, std::vector<Network>& others);
+  std::vector<KnownBreach> taking_part(const Memory& name);
   void judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
              std::vector<LiveChange>& out);
   void evaluate(Memory& home, const Network& network, Instant now, std::vector<uint32_t> names);
   void add(const Memory& memory, const Network* outside);
   void bar(const Memory& home, Instant now);
-  void tidy(Memory& memory, bool of_name);
+  void tidy(Memory& memory, bool of_name, Instant now);
   void add_name(uint32_t name, const Network& network);
   bool more_names(std::vector<uint32_t>& names) const;
   bool may_convict_again(const PolicyRule& rule, const Mark* mark) const;
@@ -67,7 +75,8 @@ struct LiveJudge::State {
   JudgeState scratch;
   MemoryStore& store;
   int prefix4 = 32, prefix6 = 64;
-  KindSet user_kinds = 0;  // counted by some policy per user
+  KindSet user_kinds = 0;     // counted by some policy per user
+  KindSet counted_kinds = 0;  // by some policy
 };
 
 LiveJudge::LiveJudge(JudgeConfig config, MemoryStore& store)
@@ -86,14 +95,18 @@ void LiveJudge::State::take(const Event& event, std::vector<LiveChange>& out) {
   if (!(scratch.kept_kinds & bit(event.kind)) || event.address.empty() || event.count == 0) return;
   const Network network = home_of(event.address);
   Memory& home = store.neighbourhood(network);
+  close_bans(home, event.time);
   const bool login = event.kind == EventKind::kAuthOk;
   const uint16_t domain_before = login ? scratch.domains.number_of(event.user()) : uint16_t{kNoName};
   const bool was_local = scratch.domains.is_local(domain_before), any_before = scratch.domains.any_known();
   Mark mark = scratch.mark_of(event, known(home, event.address));
   home.marks.push_back(mark);
   const bool learned = login && scratch.domains.learns() && scratch.domains.is_local(mark.domain) && !was_local;
-  judge(network, event, &mark, learned, out);
-  mark.spared = scratch.marks[home.marks.size() - 1].spared;
+  bool judged = learned || may_change(home, network, mark);
+  if (judged) {
+    judge(network, event, &mark, learned, out);
+    mark.spared = scratch.marks[home.marks.size() - 1].spared;
+  }
   std::vector<Network> others;
   if (scratch.user_rules && mark.user != 0 && names_user(mark.kind)) take_user(mark, event.address, others);
   if (learned)
@@ -101,22 +114,111 @@ void LiveJudge::State::take(const Event& event, std::vector<LiveChange>& out) {
   std::sort(others.begin(), others.end());
   others.erase(std::unique(others.begin(), others.end()), others.end());
   for (const Network& other : others)
-    if (other != network) judge(other, event, &mark, learned, out);
-  tidy(home, false);
+    if (other != network || !judged) judge(other, event, &mark, learned, out);
+  tidy(home, false, event.time);
 }
 
-// The name's memory, and who has to be judged anew because of it.
+// What happened before the end of a ban has had its consequence.
+void LiveJudge::State::close_bans(Memory& home, Instant now) {
+  for (const LiveBan& ban : home.bans) {
+    if (ban.until > now || ban.until <= home.over) continue;
+    for (uint32_t i = 0; i < home.sources.size(); ++i) {
+      if (!contains(ban.network, home.sources[i].address)) continue;
+      home.sources[i].broken = 0;
+      std::erase_if(home.breaches, [i](const KnownBreach& b) { return b.source == i; });
+    }
+  }
+  for (const LiveBan& ban : home.bans)
+    if (ban.until <= now) home.over = std::max(home.over, ban.until);
+}
+
+// Can the verdict over its neighbourhood be another one by this event, the last of its marks? No is certain.
+bool LiveJudge::State::may_change(const Memory& home, const Network& network, const Mark& mark) const {
+  const Instant now = instant_of(mark.time);
+  bool banned = false, all_banned = false;
+  for (const LiveBan& ban : home.bans) {
+    banned |= ban.until > now;
+    all_banned |= ban.until > now && ban.network == network;
+  }
+  if (kExcusing & bit(mark.kind) && banned) return true;
+  if (!(counted_kinds & bit(mark.kind))) return false;
+  KindSet kinds = 0;
+  for (const Mark& m : home.marks) kinds |= bit(m.kind);
+  if (kinds & kLogin) return true;
+  if (all_banned) return false;
+  const auto is_broken = [](const Memory::Known& k) { return k.broken != 0; };
+  if (home.suspect || !home.breaches.empty() || std::any_of(home.sources.begin(), home.sources.end(), is_broken))
+    return true;
+  for (const PolicyRule& rule : scratch.rules) {
+    const Policy& p = rule.policy;
+    if (p.per == Per::kUser || !(p.events & bit(mark.kind))) continue;
+    uint64_t sum = 0;
+    for (const Mark& m : home.marks) {
+      if (!(p.events & bit(m.kind))) continue;
+      const bool near = rule.window == 0 || m.sum || m.time == kUntimed || mark.time == kUntimed ||
+                        (m.time > mark.time - rule.window && m.time < mark.time + rule.window);
+      if (near) sum += m.weight;
+    }
+    if (sum > rule.bound.limit) return true;
+  }
+  return false;
+}
+
+// The name's memory, and who has to be judged anew because of it: those whom this event lets take part in an
+// attack on the name, and all who do where that decides for all.
 void LiveJudge::State::take_user(const Mark& mark, Address address, std::vector<Network>& others) {
   const bool login = mark.kind == EventKind::kAuthOk;
   if (!login && !(user_kinds & bit(mark.kind))) return;
   Memory& name = store.user(mark.user);
+  if (name.sources.size() >= kMostOfOneName && !login) return;
+  const bool first_login = login && !name.owned;
   name.owned |= login;
-  if (name.sources.size() >= kMostOfOneName) return;
-  name.marks.push_back(mark);
-  name.marks.back().source = known(name, address);
-  for (const Mark& m : name.marks) others.push_back(home_of(name.sources[m.source].address));
-  for (const KnownBreach& b : name.breaches) others.push_back(home_of(name.sources[b.source].address));
-  tidy(name, true);
+  const bool late = !name.marks.empty() && mark.time < name.marks.back().time;
+  const std::vector<KnownBreach> before = late || login ? std::vector<KnownBreach>() : taking_part(name);
+  if (name.sources.size() < kMostOfOneName) {
+    name.marks.push_back(mark);
+    name.marks.back().source = known(name, address);
+  }
+  const std::vector<KnownBreach> after = taking_part(name);
+  const auto number = [](const std::vector<KnownBreach>& list, const KnownBreach& of) {
+    return static_cast<size_t>(
+        std::count_if(list.begin(), list.end(), [&](const KnownBreach& b) { return b.rule == of.rule; }));
+  };
+  for (const KnownBreach& b : after) {
+    const bool is_new = late || login || !std::binary_search(before.begin(), before.end(), b);
+    // (Addresses of one /64 are one: there may be fewer than these.)
+    const bool decides = number(before, b) != number(after, b) &&
+                         number(before, b) < size_t{64} * scratch.rules[b.rule].policy.addresses;
+    const bool own = name.sources[b.source].address == address;
+    if (is_new || decides || own || first_login) others.push_back(home_of(name.sources[b.source].address));
+  }
+  tidy(name, true, instant_of(mark.time));
+}
+
+// Who broke a policy per user by this name, sorted.
+std::vector<KnownBreach> LiveJudge::State::taking_part(const Memory& name) {
+  std::vector<KnownBreach> found = name.breaches;
+  const uint32_t user = name.marks.empty() ? 0 : name.marks.back().user;
+  for (const PolicyRule& rule : scratch.rules) {
+    if (rule.policy.per != Per::kUser) continue;
+    scratch.steps.clear();
+    uint64_t sum = 0;
+    for (uint32_t i = 0; i < name.marks.size(); ++i) {
+      const Mark& m = name.marks[i];
+      if (!scratch.counts(rule, m) || scratch.config.ignore.find(name.sources[m.source].address)) continue;
+      scratch.steps.push_back(step_of(m, i));
+      sum += m.weight;
+    }
+    if (sum <= rule.bound.limit) continue;
+    std::stable_sort(scratch.steps.begin(), scratch.steps.end(),
+                     [](const Step& a, const Step& b) { return a.time < b.time; });
+    sweep(std::span<const Step>(scratch.steps), rule.bound, rule.window, [&](size_t i) {
+      found.push_back({name.marks[scratch.steps[i].mark].source, static_cast<uint32_t>(rule.number), user});
+    });
+  }
+  std::sort(found.begin(), found.end());
+  found.erase(std::unique(found.begin(), found.end()), found.end());
+  return found;
 }
 
 void LiveJudge::State::judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
@@ -178,9 +280,13 @@ void LiveJudge::State::evaluate(Memory& home, const Network& network, Instant no
     if (contains(network, scratch.sources[b.source].address) && home.names.size() < kMostBreachesOfOne &&
         std::find(home.names.begin(), home.names.end(), b.user) == home.names.end())
       home.names.push_back(b.user);
+  bool any = false;
+  for (const Memory::Known& k : home.sources) any |= scratch.sources[scratch.sources.find(k.address)].broken != 0;
+  any |= !home.names.empty();
   scratch.flag_user_breaches();
   scratch.spare_senders();
   scratch.spare_few();
+  home.suspect = any;
 }
 
 void LiveJudge::State::add_name(uint32_t name, const Network& network) {
@@ -287,16 +393,18 @@ void LiveJudge::State::decide(Memory& home, const Event& event, const Mark* mark
 }
 
 // Forgets what no window can need any more; what it came to is kept.
-void LiveJudge::State::tidy(Memory& memory, bool of_name) {
+void LiveJudge::State::tidy(Memory& memory, bool of_name, Instant now) {
   if (memory.tidy_at == 0) memory.tidy_at = kTidyFirst;
   if (memory.marks.size() < memory.tidy_at) return;
   scratch.clear();
   add(memory, nullptr);
   for (const auto& g : scratch.groupings) g->extend(scratch.sources);
+  if (!of_name) bar(memory, now);
   const int64_t settled = scratch.settled_time(kLateness);
   scratch.evaluate(settled);
   scratch.compact(settled);
   scratch.unfold();
+  const std::vector<Mark> name_marks = of_name ? memory.marks : std::vector<Mark>();
   memory.marks.assign(scratch.marks.begin(), scratch.marks.end());
   memory.tidy_at = std::max<uint32_t>(kTidyFirst, static_cast<uint32_t>(2 * memory.marks.size()));
   for (uint32_t i = 0; i < memory.sources.size() && !of_name; ++i) memory.sources[i].broken = scratch.sources[i].broken;
@@ -309,6 +417,8 @@ void LiveJudge::State::tidy(Memory& memory, bool of_name) {
     // Its own memory must know it, too: this one may forget the marks that it came from.
     const Address a = memory.sources[b.source].address;
     Memory& home = store.neighbourhood(home_of(a));
+    const auto since_then = [&](const Mark& m) { return m.source == b.source && instant_of(m.time) >= home.over; };
+    if (has_time(home.over) && std::none_of(name_marks.begin(), name_marks.end(), since_then)) continue;
     const KnownBreach there{known(home, a), b.rule, b.user};
     if (std::find(home.breaches.begin(), home.breaches.end(), there) == home.breaches.end())
       home.breaches.push_back(there);

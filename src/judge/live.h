@@ -49,6 +49,8 @@ struct Memory {
   std::vector<uint32_t> names;        // of a neighbourhood: that it helped to attack
   std::vector<LiveBan> bans;          // of a neighbourhood, oldest first, over or not
   bool owned = false;                 // of a name: somebody logged in by it
+  bool suspect = false;               // of a neighbourhood: over a limit, and excused so far
+  Instant over = kNoInstant;          // of a neighbourhood: bans that ended by then have had their consequence
   uint32_t tidy_at = 0;               // when there are so many marks, they are thinned out
 };
 

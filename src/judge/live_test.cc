@@ -159,11 +159,11 @@ TEST(LiveJudge, BansLastAsThePolicySays) {
        whole,
        {"0 1 a", "1 1 a", "5 1 a", "11 1 a", "30 1 a"},
        "1 1-11 x2 1. 1 11-21 x4 2. 1 30-40 x5 3. "},
-      {"a name: who took part", spray, {"0 1 a", "1 2 a", "2 3 b", "3 3 a"}, "3 3-63 x3 1. 1 3-63 x3 1. 2 3-63 x3 1. "},
+      {"a name: who took part", spray, {"0 1 a", "1 2 a", "2 3 b", "3 3 a"}, "1 3-63 x3 1. 2 3-63 x3 1. 3 3-63 x3 1. "},
       {"a name: its owner logs in, and each of these may be he",
        spray,
        {"0 1 a", "1 2 a", "3 3 a", "4 9 +a"},
-       "3 3-63 x3 1. 1 3-63 x3 1. 2 3-63 x3 1. not 1 3-63 x3 1. not 2 3-63 x3 1. not 3 3-63 x3 1. "},
+       "1 3-63 x3 1. 2 3-63 x3 1. 3 3-63 x3 1. not 1 3-63 x3 1. not 2 3-63 x3 1. not 3 3-63 x3 1. "},
   };
   for (const Row& row : table) EXPECT_EQ(bans_of(row.policy, row.lines), row.bans) << row.what;
 }

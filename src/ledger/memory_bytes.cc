@@ -42,7 +42,8 @@ Mark decode_mark(Decoder& in, int64_t before, size_t sources) {
 std::string encode_memory(const Memory& memory) {
   Encoder out;
   out.number(kVersion);
-  out.number(memory.owned);
+  out.number(uint64_t{memory.owned} | uint64_t{memory.suspect} << 1);
+  out.time(memory.over);
   out.number(memory.tidy_at);
   out.number(memory.sources.size());
   for (const Memory::Known& k : memory.sources) {
@@ -80,7 +81,10 @@ bool decode_memory(std::string_view bytes, Memory& memory) {
   Decoder in(bytes);
   memory = {};
   if (in.number() != kVersion) return false;
-  memory.owned = in.number(1) == 1;
+  const uint64_t flags = in.number(3);
+  memory.owned = flags & 1;
+  memory.suspect = flags >> 1;
+  memory.over = in.time();
   memory.tidy_at = static_cast<uint32_t>(in.number(UINT32_MAX));
   for (uint64_t n = in.count(); n > 0 && in.good(); --n) {
     const Address a = in.address();
