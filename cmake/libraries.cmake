@@ -1,5 +1,5 @@
-# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::codecs, lib::cli, and where
-# they are wanted lib::systemd, lib::seccomp. docs/dependencies.md says what each is for.
+# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::http, lib::codecs, lib::cli, and where
+# they are wanted lib::systemd, lib::seccomp, lib::nftables. docs/dependencies.md says what each is for.
 #
 # Debian's compiled C++ libraries speak the ABI of libstdc++. Under libc++ (the portable preset) fmt and
 # toml++ are therefore used as headers.
@@ -18,6 +18,7 @@ find_package(fmt REQUIRED)
 find_package(CLI11 REQUIRED)
 find_package(nlohmann_json REQUIRED)
 pkg_check_modules(TOMLPP REQUIRED IMPORTED_TARGET tomlplusplus)
+find_package(CURL REQUIRED)
 find_package(ZLIB REQUIRED)
 find_package(LibLZMA REQUIRED)
 find_package(BZip2 REQUIRED)
@@ -28,6 +29,7 @@ library(threads Threads::Threads)
 library(cli CLI11::CLI11)
 library(json nlohmann_json::nlohmann_json)
 library(sqlite SQLite::SQLite3)
+library(http CURL::libcurl)
 library(codecs ZLIB::ZLIB LibLZMA::LibLZMA BZip2::BZip2 PkgConfig::ZSTD)
 if(MAILWARD_LIBCXX)
   library(fmt fmt::fmt-header-only)
@@ -44,4 +46,8 @@ endif()
 if(MAILWARD_SECCOMP)
   pkg_check_modules(SECCOMP REQUIRED IMPORTED_TARGET libseccomp)
   library(seccomp PkgConfig::SECCOMP)
+endif()
+if(MAILWARD_NFTABLES)
+  pkg_check_modules(NFTABLES REQUIRED IMPORTED_TARGET libnftables libmnl)
+  library(nftables PkgConfig::NFTABLES)
 endif()

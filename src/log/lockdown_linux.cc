@@ -16,7 +16,7 @@
 #include <cstring>
 #include <memory>
 
-#include "log/descriptor.h"
+#include "base/descriptor.h"
 #include "log/lockdown.h"
 
 #if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)

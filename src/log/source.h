@@ -17,9 +17,9 @@
 #include <string>
 #include <string_view>
 
+#include "base/descriptor.h"
 #include "base/instant.h"
 #include "base/result.h"
-#include "log/descriptor.h"
 #include "log/patience.h"
 
 namespace mailward {
