@@ -1,5 +1,6 @@
-# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::http, lib::codecs, lib::cli, and where
-# they are wanted lib::systemd, lib::seccomp, lib::nftables. docs/dependencies.md says what each is for.
+# The libraries that the stations name: lib::fmt, lib::toml, lib::json, lib::http, lib::codecs, lib::cli, lib::uv,
+# lib::sqlite, and where they are wanted lib::systemd, lib::seccomp, lib::nftables. docs/dependencies.md says what
+# each is for.
 #
 # Debian's compiled C++ libraries speak the ABI of libstdc++. Under libc++ (the portable preset) fmt and
 # toml++ are therefore used as headers.
@@ -24,9 +25,11 @@ find_package(LibLZMA REQUIRED)
 find_package(BZip2 REQUIRED)
 find_package(SQLite3 REQUIRED)
 pkg_check_modules(ZSTD REQUIRED IMPORTED_TARGET libzstd)
+pkg_check_modules(UV REQUIRED IMPORTED_TARGET libuv)
 
 library(threads Threads::Threads)
 library(cli CLI11::CLI11)
+library(uv PkgConfig::UV)
 library(json nlohmann_json::nlohmann_json)
 library(sqlite SQLite::SQLite3)
 library(http CURL::libcurl)

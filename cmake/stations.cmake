@@ -1,9 +1,9 @@
 # station(NAME [USES station…] [PUBLIC library…])
-# A folder of src/ becomes the library mailward_NAME and, from its *_test.cc files, the test program
+# A folder of src/, with the folders in it, becomes the library mailward_NAME and, from its *_test.cc files, the test program
 # NAME_test. Files that depend on the platform (FOO_systemd.cc, FOO_none.cc) are added by platform_file.
 function(station name)
   cmake_parse_arguments(S "" "" "USES;PUBLIC" ${ARGN})
-  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc)
+  file(GLOB sources CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/src/${name}/*.cc ${CMAKE_SOURCE_DIR}/src/${name}/*/*.cc)
   set(tests ${sources})
   list(FILTER tests INCLUDE REGEX "_test\\.cc$")
   list(FILTER tests EXCLUDE REGEX "/lockdown_test\\.cc$")  # tests/CMakeLists.txt builds it by itself

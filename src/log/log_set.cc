@@ -25,19 +25,10 @@ struct Candidate {
   Instant first = kNoInstant;  // of the first record, where its stamp has a year
 };
 
-// Older parts first. A name tells its age by number or by date; between the two, dates are older
-// (a site changes from dates to numbers or back once, and `delaycompress` keeps at most one number).
-bool older(const Candidate& a, const Candidate& b) {
-  const auto age = [](const RotatedName& n) -> std::pair<int, uint64_t> {
-    if (n.dated) return {2, ~n.rank};
-    return {n.rank == 0 ? 0 : 1, n.rank};
-  };
-  return age(a.rotated) > age(b.rotated);
-}
-
-// Where every first record says its year, these times have the last word.
+// Older parts first. Where every first record says its year, these times have the last word.
 void sort_parts(std::vector<Candidate>& parts) {
-  std::stable_sort(parts.begin(), parts.end(), older);
+  std::stable_sort(parts.begin(), parts.end(),
+                   [](const Candidate& a, const Candidate& b) { return is_older(a.rotated, b.rotated); });
   if (std::any_of(parts.begin(), parts.end(), [](const Candidate& c) { return !has_time(c.first); })) return;
   std::stable_sort(parts.begin(), parts.end(),
                    [](const Candidate& a, const Candidate& b) { return a.first < b.first; });

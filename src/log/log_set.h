@@ -65,5 +65,8 @@ struct RotatedName {
   uint64_t rank = 0;  // rotation number + 1, or the date as yyyymmddHHMMSS
 };
 RotatedName parse_rotated_name(std::string_view path);
+// Of one stem. Between numbers and dates, dates are older (a site changes from one to the other once, and
+// `delaycompress` keeps at most one number).
+bool is_older(const RotatedName& a, const RotatedName& b);
 
 }  // namespace mailward

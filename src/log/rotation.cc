@@ -1,6 +1,7 @@
 // Names of rotated logs.
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include "log/log_set.h"
 
@@ -108,6 +109,14 @@ RotatedName parse_rotated_name(std::string_view path) {
     return r;
   }
   return r;
+}
+
+bool is_older(const RotatedName& a, const RotatedName& b) {
+  const auto age = [](const RotatedName& n) -> std::pair<int, uint64_t> {
+    if (n.dated) return {2, ~n.rank};
+    return {n.rank == 0 ? 0 : 1, n.rank};
+  };
+  return age(a) > age(b);
 }
 
 }  // namespace mailward
