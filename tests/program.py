@@ -49,7 +49,7 @@ class Done:
 PATIENCE = 600 if SOAK else 120  # seconds
 
 
-def run(*arguments, stdin=None, data=None, stdout=None, timeout=PATIENCE, cwd=None, env=None, before=None):
+def run(*arguments, stdin=None, data=None, stdout=None, timeout=PATIENCE, cwd=None, env=None, before=None, binary=BINARY):
     """Runs mailward to its end. `stdin` is a file or a pipe, `data` are bytes to feed it."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err, tempfile.TemporaryFile() as given:
         if data is not None:
@@ -57,7 +57,7 @@ def run(*arguments, stdin=None, data=None, stdout=None, timeout=PATIENCE, cwd=No
             given.seek(0)
             stdin = given
         begin = time.monotonic()
-        process = subprocess.Popen([BINARY, *map(str, arguments)], stdin=stdin or subprocess.DEVNULL, stdout=stdout or out,
+        process = subprocess.Popen([binary, *map(str, arguments)], stdin=stdin or subprocess.DEVNULL, stdout=stdout or out,
                                    stderr=err, cwd=cwd, env=dict(os.environ, **(env or {})), preexec_fn=before)
         code, megabytes = wait(process, begin + timeout)
         seconds = time.monotonic() - begin
