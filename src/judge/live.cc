@@ -258,9 +258,9 @@ void LiveJudge::State::bar(const Memory& home, Instant now) {
   scratch.barred.assign(scratch.sources.size(), kUntimed);
   for (const LiveBan& ban : home.bans) {
     if (ban.until > now) continue;
+    const int64_t until = ban.until.time_since_epoch().count();
     for (uint32_t i = 0; i < scratch.sources.size(); ++i)
-      if (contains(ban.network, scratch.sources[i].address))
-        scratch.barred[i] = std::max(scratch.barred[i], ban.until.time_since_epoch().count());
+      if (contains(ban.network, scratch.sources[i].address)) scratch.barred[i] = std::max(scratch.barred[i], until);
   }
 }
 
