@@ -292,13 +292,14 @@ void LiveJudge::State::evaluate(Memory& home, const Network& network, Instant no
 void LiveJudge::State::add_name(uint32_t name, const Network& network) {
   const Memory& of = store.user(name);
   add(of, &network);
-  if (!of.owned) return;
-  Mark elsewhere;  // somebody logged in by that name, somewhere
+  const auto is_login = [](const Mark& m) { return m.kind == EventKind::kAuthOk; };
+  if (!of.owned || std::any_of(of.marks.begin(), of.marks.end(), is_login)) return;
+  // Somebody did, but the name's memory had no room for him: he excuses, and counts nothing.
+  Mark elsewhere;
   elsewhere.source = scratch.source_of({}, hash_address({}));
   elsewhere.kind = EventKind::kAuthOk;
   elsewhere.user = name;
   elsewhere.sum = true;
-  elsewhere.weight = 1;
   scratch.marks.push_back(elsewhere);
 }
 
