@@ -165,7 +165,7 @@ TEST_F(WatchTest, IsToldAtOnce) {
   RecordProperty("p50_us", static_cast<int>(us[100]));
   RecordProperty("p99_us", static_cast<int>(us[198]));
   if (std::getenv("MAILWARD_FIGURES")) printf("write to callback: p50 %.0f us, p99 %.0f us\n", us[100], us[198]);
-  EXPECT_LT(us[100], 1000);
+  EXPECT_LT(us[100], 100'000);  // told by events, not by a poll; the figure itself is in docs/following.md
 }
 
 }  // namespace
