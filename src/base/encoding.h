@@ -35,8 +35,6 @@ class Encoder {
   void fixed(uint64_t n, int bytes = 8) {
     for (int i = bytes; i > 0; --i) bytes_ += static_cast<char>(n >> (8 * (i - 1)));
   }
-  size_t size() const { return bytes_.size(); }
-  const std::string& bytes() const { return bytes_; }
   std::string take() { return std::move(bytes_); }
 
  private:

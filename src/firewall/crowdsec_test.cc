@@ -103,7 +103,7 @@ class CrowdSecWorld : public World {
   std::string command(const std::string& arguments) {
     return fmt::format("{}/cscli -c {} {}", programs_, folder_.path("config.yaml"), arguments);
   }
-  TemporaryFolder folder_;
+  ScriptFolder folder_;
   std::string programs_;
   bool own_network_ = false;
   pid_t pid_ = 0;

@@ -81,8 +81,8 @@ struct FirewallConfig {
   std::string table = "mailward";  // of nftables and pf; a letter, then letters, digits, - and _, 31 at most
   std::string anchor;              // of pf: the anchor that holds the table; empty: the main ruleset
   Ports ports = mail_ports();
-  std::vector<std::string> ban_command;       // an absolute path and its arguments; docs/firewalls.md has the
-  std::vector<std::string> unban_command;     // placeholders
+  // An absolute path and its arguments; docs/firewalls.md tells which placeholders may stand in them.
+  std::vector<std::string> ban_command, unban_command;
   std::chrono::milliseconds timeout{10'000};  // for one process, one HTTP request
   std::string pfctl = "/sbin/pfctl";
   std::string crowdsec_credentials = "/etc/crowdsec/local_api_credentials.yaml";

@@ -210,7 +210,7 @@ std::vector<std::string> shown(const std::vector<Protected>& all) {
 }
 
 TEST(Host, ReadsGatewaysAndResolvers) {
-  const TemporaryFolder folder;
+  const ScriptFolder folder;
   HostFiles files{folder.path("resolv.conf"), folder.path("route"), folder.path("ipv6_route")};
   std::ofstream(files.resolvers) << "# nameserver 192.0.2.99\nsearch example.com\nnameserver 192.0.2.53\n"
                                     "nameserver\t2001:db8::53%eth0\nnameserver example.com\nnameserver\n";
@@ -251,7 +251,7 @@ TEST(Host, KnowsTheKernelsOwnAnswer) {
 }
 
 TEST(Host, FailsWhenItCannotKnow) {
-  const TemporaryFolder folder;
+  const ScriptFolder folder;
   EXPECT_TRUE(protected_of_host(HostFiles{folder.path("none"), folder.path("none"), folder.path("none")}));
   const HostFiles files{folder.path("none"), folder.path("route/x"), folder.path("none")};
   std::ofstream(folder.path("route")) << "a file\n";  // ENOTDIR is not ENOENT

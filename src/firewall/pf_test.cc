@@ -53,7 +53,7 @@ class PfWorld : public World {
   void write() { std::ofstream(folder_.path("pf.json")) << pf_.dump(); }
 
  private:
-  TemporaryFolder folder_;
+  ScriptFolder folder_;
   std::string anchor_;
   json pf_;
 };

@@ -68,7 +68,7 @@ TEST(Process, SaysWhatCannotBeRun) {
 }
 
 TEST(Process, LeavesNoChildBehindWhenItIsKilled) {
-  const TemporaryFolder folder;
+  const ScriptFolder folder;
   const auto ran = sh("sleep 1000 & echo $! > " + folder.path("pid") + "; wait", {}, 300ms);
   EXPECT_FALSE(ran);
   const std::string child = read_file(folder.path("pid"));
@@ -101,7 +101,7 @@ class CommandTest : public testing::Test {
   std::string record() { return "echo \"$*\" >> " + folder_.path("calls") + "\n"; }
 
   const Instant now_ = *parse_rfc3339("2026-03-09T08:00:00Z");
-  TemporaryFolder folder_;
+  ScriptFolder folder_;
   std::unique_ptr<Firewall> firewall_;
 };
 

@@ -3,10 +3,10 @@
 #pragma once
 
 #include <chrono>
-#include <filesystem>
 #include <memory>
 #include <string>
 
+#include "base/test_folder.h"
 #include "firewall/firewall.h"
 
 namespace mailward {
@@ -17,25 +17,16 @@ class World {
   virtual std::string missing() { return {}; }  // why this can't run here; empty: it can
   virtual FirewallConfig config() = 0;
 
-  // Another hand removes what is ours, as an admin or another program would. False: there is nothing to remove.
+  // Another hand removes what is ours, as an admin or another program would. False: it can't.
   virtual bool flush() { return false; }
   // Somebody else's things beside ours, as text, to be found unchanged.
   virtual std::string others() { return {}; }
 };
 
-// A folder that goes when the test ends.
-class TemporaryFolder {
+class ScriptFolder : public TestFolder {
  public:
-  TemporaryFolder();
-  TemporaryFolder(const TemporaryFolder&) = delete;
-  TemporaryFolder& operator=(const TemporaryFolder&) = delete;
-  ~TemporaryFolder();
-  std::string path(const std::string& name) const { return (folder_ / name).string(); }
   // An executable script in it; its path.
   std::string script(const std::string& name, const std::string& text) const;
-
- private:
-  std::filesystem::path folder_;
 };
 
 std::string read_file(const std::string& path);

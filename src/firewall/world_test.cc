@@ -2,8 +2,8 @@
 
 #include <gtest/gtest.h>
 #include <sched.h>
-#include <stdlib.h>
 
+#include <filesystem>
 #include <fstream>
 #include <sstream>
 
@@ -11,18 +11,7 @@
 
 namespace mailward {
 
-TemporaryFolder::TemporaryFolder() {
-  std::string name = (std::filesystem::temp_directory_path() / "mailward-XXXXXX").string();
-  if (::mkdtemp(name.data()) == nullptr) abort();
-  folder_ = name;
-}
-
-TemporaryFolder::~TemporaryFolder() {
-  std::error_code ignored;
-  std::filesystem::remove_all(folder_, ignored);
-}
-
-std::string TemporaryFolder::script(const std::string& name, const std::string& text) const {
+std::string ScriptFolder::script(const std::string& name, const std::string& text) const {
   std::ofstream(path(name)) << text;
   std::filesystem::permissions(path(name), std::filesystem::perms::owner_all);
   return path(name);
@@ -62,7 +51,7 @@ class CommandWorld : public World {
   }
 
  private:
-  TemporaryFolder folder_;
+  ScriptFolder folder_;
 };
 
 class NoneWorld : public World {

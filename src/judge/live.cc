@@ -1,8 +1,6 @@
 #include "judge/live.h"
 
 #include <algorithm>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 
 #include "judge/state.h"
@@ -58,7 +56,7 @@ struct LiveJudge::State {
   bool may_change(const Memory& home, const Network& network, const Mark& mark) const;
   void take_user(const Mark& mark, Address address, std::vector<Network>& others);
   std::vector<KnownBreach> taking_part(const Memory& name);
-  void judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
+  void judge(const Network& network, const Event& event, const Mark& mark, bool all_names,
              std::vector<LiveChange>& out);
   void evaluate(Memory& home, const Network& network, Instant now, std::vector<uint32_t> names);
   void add(const Memory& memory, const Network* outside);
@@ -66,11 +64,10 @@ struct LiveJudge::State {
   void tidy(Memory& memory, bool of_name, Instant now);
   void add_name(uint32_t name, const Network& network);
   bool more_names(std::vector<uint32_t>& names) const;
-  bool may_convict_again(const PolicyRule& rule, const Mark* mark) const;
   Network banned_by(const PolicyRule& rule, uint32_t source) const;
   uint32_t name_of(const PolicyRule& rule, uint32_t source, uint32_t event_name) const;
   uint64_t counted(const PolicyRule& rule, uint32_t source, const Event& event, uint32_t event_name) const;
-  void decide(Memory& home, const Event& event, const Mark* mark, std::vector<LiveChange>& out);
+  void decide(Memory& home, const Event& event, const Mark& mark, std::vector<LiveChange>& out);
 
   JudgeState scratch;
   MemoryStore& store;
@@ -84,9 +81,7 @@ LiveJudge::LiveJudge(JudgeConfig config, MemoryStore& store)
 LiveJudge::LiveJudge(LiveJudge&&) noexcept = default;
 LiveJudge::~LiveJudge() = default;
 KindSet LiveJudge::needed_kinds() const { return state_->scratch.needed_kinds(); }
-Network LiveJudge::neighbourhood_of(Address a) const { return state_->home_of(a); }
 const PolicySet& LiveJudge::policies() const { return state_->scratch.config.policies; }
-bool LiveJudge::learns() const { return state_->scratch.domains.learns(); }
 void LiveJudge::save(Encoder& out) const { state_->scratch.domains.save(out); }
 bool LiveJudge::restore(Decoder& in) { return state_->scratch.domains.restore(in); }
 void LiveJudge::take(const Event& event, std::vector<LiveChange>& changes) { state_->take(event, changes); }
@@ -104,7 +99,7 @@ void LiveJudge::State::take(const Event& event, std::vector<LiveChange>& out) {
   const bool learned = login && scratch.domains.learns() && scratch.domains.is_local(mark.domain) && !was_local;
   bool judged = learned || may_change(home, network, mark);
   if (judged) {
-    judge(network, event, &mark, learned, out);
+    judge(network, event, mark, learned, out);
     mark.spared = scratch.marks[home.marks.size() - 1].spared;
   }
   std::vector<Network> others;
@@ -114,7 +109,7 @@ void LiveJudge::State::take(const Event& event, std::vector<LiveChange>& out) {
   std::sort(others.begin(), others.end());
   others.erase(std::unique(others.begin(), others.end()), others.end());
   for (const Network& other : others)
-    if (other != network || !judged) judge(other, event, &mark, learned, out);
+    if (other != network || !judged) judge(other, event, mark, learned, out);
   tidy(home, false, event.time);
 }
 
@@ -221,12 +216,12 @@ std::vector<KnownBreach> LiveJudge::State::taking_part(const Memory& name) {
   return found;
 }
 
-void LiveJudge::State::judge(const Network& network, const Event& event, const Mark* mark, bool all_names,
+void LiveJudge::State::judge(const Network& network, const Event& event, const Mark& mark, bool all_names,
                              std::vector<LiveChange>& out) {
   Memory& home = store.neighbourhood(network);
   std::vector<uint32_t> names;
   if (scratch.user_rules) {
-    if (mark->user != 0) names.push_back(mark->user);
+    if (mark.user != 0) names.push_back(mark.user);
     names.insert(names.end(), home.names.begin(), home.names.end());
     for (const Mark& m : home.marks)
       if (all_names && m.user != 0 && names_user(m.kind)) names.push_back(m.user);
@@ -311,10 +306,6 @@ bool LiveJudge::State::more_names(std::vector<uint32_t>& names) const {
   return names.size() > before;
 }
 
-bool LiveJudge::State::may_convict_again(const PolicyRule& rule, const Mark* mark) const {
-  return mark && scratch.concerns(rule, *mark);
-}
-
 Network LiveJudge::State::banned_by(const PolicyRule& rule, uint32_t source) const {
   const Policy& p = rule.policy;
   const Address a = scratch.sources[source].address;
@@ -348,7 +339,7 @@ uint64_t LiveJudge::State::counted(const PolicyRule& rule, uint32_t source, cons
   return sum;
 }
 
-void LiveJudge::State::decide(Memory& home, const Event& event, const Mark* mark, std::vector<LiveChange>& out) {
+void LiveJudge::State::decide(Memory& home, const Event& event, const Mark& mark, std::vector<LiveChange>& out) {
   const auto in_force = [&](const LiveBan& ban) { return ban.until > event.time; };
   const auto earlier = [&](const Network& n) {
     return static_cast<uint32_t>(
@@ -377,12 +368,12 @@ void LiveJudge::State::decide(Memory& home, const Event& event, const Mark* mark
       if (!(scratch.sources[source].broken >> rule.number & 1) || covered(k.address)) continue;
       const Network network = banned_by(rule, source);
       const uint32_t before = earlier(network);
-      if (before > 0 && !may_convict_again(rule, mark)) continue;
+      if (before > 0 && !scratch.concerns(rule, mark)) continue;  // a further ban needs a further event
       LiveBan ban;
       ban.network = network;
       ban.policy = static_cast<uint32_t>(rule.number);
       ban.since = event.time;
-      ban.count = counted(rule, source, event, mark->user);
+      ban.count = counted(rule, source, event, mark.user);
       ban.nth = before + 1;
       double length = static_cast<double>(rule.policy.ban.count());
       for (uint32_t n = 0; n < before; ++n) length *= rule.policy.repeat;

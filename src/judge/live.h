@@ -83,13 +83,10 @@ class LiveJudge {
   // What it learned that is no single memory's: which domains are served here. Changes with logins and new domains.
   void save(Encoder& out) const;
   bool restore(Decoder& in);
-  bool learns() const;  // is there anything to save
 
   // Judges the event; appends what follows from it.
   void take(const Event& event, std::vector<LiveChange>& changes);
 
-  // The network that is remembered as one.
-  Network neighbourhood_of(Address a) const;
   const PolicySet& policies() const;
 
  private:

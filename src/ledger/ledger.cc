@@ -21,10 +21,10 @@ namespace mailward {
 namespace {
 
 constexpr int64_t kDayMicros = int64_t{86'400'000'000};
-constexpr size_t kMostLines = 16;      // of one source, kept of one commit
+constexpr int64_t kMostLines = 16;     // of one source and day
 constexpr size_t kLongestLine = 2048;  // bytes
 constexpr size_t kLongestUser = 256;
-constexpr size_t kMostUsers = 64;  // of one source, in one commit; the rest under "…"
+constexpr int64_t kMostUsers = 64;  // of one source and day; further ones under "…"
 
 enum MemoryKind : int64_t { kHome, kName };
 
@@ -67,10 +67,23 @@ struct Noted {
     EventKind kind;
     std::string input, text;
   };
+  struct Tried {
+    int64_t day;
+    std::string user;
+    uint64_t count;
+  };
   int64_t first = INT64_MAX, last = INT64_MIN;
   std::map<std::pair<int64_t, EventKind>, uint64_t> counts;
-  std::map<std::pair<int64_t, std::string>, uint64_t> users;
+  // In the order in which they came: which ones are kept must not depend on where commits fall.
+  std::vector<Tried> users;
+  std::map<std::pair<int64_t, std::string>, size_t> users_at;
   std::vector<Line> lines;
+};
+
+struct Change {
+  LiveChange change;
+  std::string policy;
+  int64_t at;
 };
 
 struct Cached {
@@ -85,7 +98,7 @@ size_t weight(const Memory& m) {
 }
 
 struct Statements {
-  Statement load, save, source, sources_insert, count, tried, line, ban, withdraw, input, part;
+  Statement load, save, source, count, tried, tried_again, tried_so_far, line, lines_so_far, ban, withdraw, input, part;
 };
 
 Result<void> prepare(Database& db, Statements& s) {
@@ -97,8 +110,14 @@ Result<void> prepare(Database& db, Statements& s) {
        "first = min(first, ?2), last = max(last, ?3) RETURNING source"},
       {&s.count, "INSERT INTO counts VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4"},
       {&s.tried, "INSERT INTO tried VALUES (?1, ?2, ?3, ?4) ON CONFLICT DO UPDATE SET count = count + ?4"},
+      {&s.tried_again, "UPDATE tried SET count = count + ?4 WHERE source = ?1 AND day = ?2 AND user = ?3"},
+      {&s.tried_so_far, "SELECT count(*) FROM tried WHERE source = ?1 AND day = ?2"},
       {&s.line, "INSERT OR IGNORE INTO lines VALUES (?1, ?2, ?3, ?4, ?5, ?6)"},
-      {&s.ban, "INSERT OR IGNORE INTO bans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL)"},
+      {&s.lines_so_far, "SELECT count(*) FROM lines WHERE source = ?1 AND time >= ?2 AND time < ?3"},
+      // Stamps may be of whole seconds: within one a ban can come, be withdrawn, and come again.
+      {&s.ban,
+       "INSERT INTO bans VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, NULL) ON CONFLICT DO UPDATE SET until = ?3, policy = ?4, "
+       "count = ?5, nth = ?6, origin = ?7, withdrawn = NULL"},
       {&s.withdraw, "UPDATE bans SET withdrawn = ?3 WHERE network = ?1 AND since = ?2"},
       {&s.input,
        "INSERT INTO inputs VALUES (?1, ?2, ?3, ?4, ?5, ?6) ON CONFLICT DO UPDATE SET position = ?2, state = ?3, "
@@ -111,6 +130,15 @@ Result<void> prepare(Database& db, Statements& s) {
     *statement = std::move(*made);
   }
   return {};
+}
+
+// The one number that a statement gives.
+Result<int64_t> number(Statement& s) {
+  const auto row = s.step();
+  if (!row) return std::unexpected(row.error());
+  const int64_t value = *row ? s.integer(0) : 0;
+  s.reset();
+  return value;
 }
 
 // SQLite makes its files with what is left of 0644: the ledger holds names that people tried.
@@ -131,8 +159,7 @@ struct Ledger::State {
   std::unordered_map<Network, Cached, NetworkHash> homes;
   std::unordered_map<uint32_t, Cached> names;
   std::unordered_map<Address, Noted> noted;
-  std::vector<std::pair<LiveChange, std::string>> changes;
-  std::vector<std::pair<Network, int64_t>> withdrawn_at;
+  std::vector<Change> changes;
   std::map<std::string, InputRow> inputs;
   std::map<std::string, std::string> parts;
   std::string trouble;
@@ -142,6 +169,8 @@ struct Ledger::State {
   Memory& memory(Cached& cached, bool fresh, int64_t kind, const std::string& key);
   Result<void> write();
   Result<void> write_source(Address address, const Noted& noted);
+  Result<void> write_tried(int64_t source, const Noted::Tried& tried);
+  Result<void> write_line(int64_t source, const Noted::Line& line);
   Result<void> write_memory(int64_t kind, const std::string& key, const Memory& memory);
   Result<void> write_memories();
   Result<void> write_changes();
@@ -248,11 +277,18 @@ void Ledger::note(const Event& event, std::string_view input) {
   noted.last = std::max(noted.last, time);
   noted.counts[{day, event.kind}] += event.count;
   if (event.kind == EventKind::kAuthFailed && !event.user().empty()) {
-    std::string user(event.user().substr(0, kLongestUser));
-    if (noted.users.size() >= kMostUsers && !noted.users.contains({day, user})) user = "…";
-    noted.users[{day, std::move(user)}] += event.count;
+    const std::string user(event.user().substr(0, kLongestUser));
+    const auto [at, first] = noted.users_at.try_emplace({day, user}, noted.users.size());
+    if (first) noted.users.push_back({day, user, 0});
+    noted.users[at->second].count += event.count;
   }
-  if (severity_of(event.kind) == Severity::kNeutral || noted.lines.size() >= kMostLines) return;
+  if (severity_of(event.kind) == Severity::kNeutral) return;
+  const auto same_day = [day](const Noted::Line& line) { return day_of(line.time) == day; };
+  if (std::ranges::count_if(noted.lines, same_day) >= kMostLines) return;
+  const auto same = [&](const Noted::Line& l) {
+    return l.time == time && l.line == event.line && l.kind == event.kind && l.input == input;
+  };
+  if (std::ranges::any_of(noted.lines, same)) return;
   noted.lines.push_back(
       {time, event.line, event.kind, std::string(input), std::string(event.raw.substr(0, kLongestLine))});
 }
@@ -261,8 +297,7 @@ void Ledger::note(const LiveChange& change, const PolicySet& policies, Instant n
   const std::string policy = change.ban.policy < policies.policies.size()
                                  ? policies.name + "/" + policies.policies[change.ban.policy].name
                                  : std::string();
-  state_->changes.emplace_back(change, policy);
-  state_->withdrawn_at.emplace_back(change.ban.network, micros(now));
+  state_->changes.push_back({change, policy, micros(now)});
 }
 
 void Ledger::note(InputRow input) { state_->inputs.insert_or_assign(input.name, std::move(input)); }
@@ -336,18 +371,34 @@ Result<void> Ledger::State::write_source(Address address, const Noted& n) {
     s.bind(1, number).bind(2, key.first).bind(3, static_cast<int64_t>(key.second)).bind(4, static_cast<int64_t>(count));
     if (auto done = s.run(); !done) return done;
   }
-  for (const auto& [key, count] : n.users) {
-    Statement& s = statements.tried;
-    s.bind(1, number).bind(2, key.first).bind_blob(3, key.second).bind(4, static_cast<int64_t>(count));
-    if (auto done = s.run(); !done) return done;
-  }
-  for (const Noted::Line& line : n.lines) {
-    Statement& s = statements.line;
-    s.bind(1, number).bind(2, line.time).bind(3, std::string_view(line.input)).bind(4, static_cast<int64_t>(line.line));
-    s.bind(5, static_cast<int64_t>(line.kind)).bind_blob(6, line.text);
-    if (auto done = s.run(); !done) return done;
-  }
+  for (const Noted::Tried& tried : n.users)
+    if (auto done = write_tried(number, tried); !done) return done;
+  for (const Noted::Line& line : n.lines)
+    if (auto done = write_line(number, line); !done) return done;
   return {};
+}
+
+// A name that is known by then, or has room; else it is one of the others.
+Result<void> Ledger::State::write_tried(int64_t source, const Noted::Tried& tried) {
+  const auto bound = [&](Statement& s, std::string_view user) -> Statement& {
+    return s.bind(1, source).bind(2, tried.day).bind_blob(3, user).bind(4, static_cast<int64_t>(tried.count));
+  };
+  if (auto done = bound(statements.tried_again, tried.user).run(); !done) return done;
+  if (db.changes() > 0) return {};
+  const auto so_far = number(statements.tried_so_far.bind(1, source).bind(2, tried.day));
+  if (!so_far) return std::unexpected(so_far.error());
+  return bound(statements.tried, *so_far < kMostUsers ? std::string_view(tried.user) : "…").run();
+}
+
+Result<void> Ledger::State::write_line(int64_t source, const Noted::Line& line) {
+  const int64_t begin = day_of(line.time) * kDayMicros;
+  const auto so_far = number(statements.lines_so_far.bind(1, source).bind(2, begin).bind(3, begin + kDayMicros));
+  if (!so_far) return std::unexpected(so_far.error());
+  if (*so_far >= kMostLines) return {};
+  Statement& s = statements.line;
+  s.bind(1, source).bind(2, line.time).bind(3, std::string_view(line.input)).bind(4, static_cast<int64_t>(line.line));
+  s.bind(5, static_cast<int64_t>(line.kind)).bind_blob(6, line.text);
+  return s.run();
 }
 
 Result<void> Ledger::State::write_memory(int64_t kind, const std::string& key, const Memory& m) {
@@ -369,13 +420,12 @@ Result<void> Ledger::State::write_memories() {
 }
 
 Result<void> Ledger::State::write_changes() {
-  for (size_t i = 0; i < changes.size(); ++i) {
-    const auto& [change, policy] = changes[i];
+  for (const auto& [change, policy, at] : changes) {
     const LiveBan& b = change.ban;
     const std::string network = format_network(b.network);
     if (change.what == LiveChange::What::kWithdraw) {
       Statement& s = statements.withdraw;
-      s.bind(1, std::string_view(network)).bind(2, micros(b.since)).bind(3, withdrawn_at[i].second);
+      s.bind(1, std::string_view(network)).bind(2, micros(b.since)).bind(3, at);
       if (auto done = s.run(); !done) return done;
       continue;
     }
@@ -444,7 +494,6 @@ Result<void> Ledger::commit() {
   }
   s.noted.clear();
   s.changes.clear();
-  s.withdrawn_at.clear();
   s.inputs.clear();
   s.parts.clear();
   s.events = 0;

@@ -12,7 +12,7 @@
 #include <fstream>
 #include <thread>
 
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -7,7 +7,7 @@
 #include <filesystem>
 #include <fstream>
 
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

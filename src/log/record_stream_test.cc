@@ -12,7 +12,7 @@
 #include "log/journal_fields.h"
 #include "log/json_scan.h"
 #include "log/log_set.h"
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -16,7 +16,7 @@
 #include <thread>
 
 #include "log/line_source.h"
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -18,7 +18,7 @@
 
 #include "log/follow/follower.h"
 #include "log/follow/test_packer.h"
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -14,7 +14,7 @@
 #include <thread>
 
 #include "log/follow/test_packer.h"
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -11,7 +11,7 @@
 #include "log/follow/reading.h"
 #include "log/follow/test_packer.h"
 #include "log/follow/text_hash.h"
-#include "log/test_folder.h"
+#include "base/test_folder.h"
 
 namespace mailward {
 namespace {
