@@ -26,11 +26,12 @@ class Platforms(program.Case):
         with open(self.path("build/compile_commands.json"), encoding="utf-8") as file:
             built = [os.path.basename(entry["file"]) for entry in json.load(file)]
         self.assertIn("lockdown_openbsd.cc", built)
+        self.assertIn("rights_none.cc", built)
         self.assertIn("journal_none.cc", built)
         self.assertNotIn("lockdown_linux.cc", built)
         self.path("unistd.h", PLEDGE)
         done = subprocess.run(["c++", "-std=c++23", "-Wall", "-Wextra", "-Werror", "-fsyntax-only", "-I", self.folder.name, "-I",
-                               os.path.join(program.ROOT, "src"), os.path.join(program.ROOT, "src/log/lockdown_openbsd.cc")],
+                               os.path.join(program.ROOT, "src"), os.path.join(program.ROOT, "src/lockdown/lockdown_openbsd.cc")],
                               capture_output=True, text=True, check=False)
         self.assertEqual((done.returncode, done.stderr), (0, ""))
 

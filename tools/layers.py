@@ -15,7 +15,7 @@ ROW = re.compile(r"^\| `src/([a-z]+)` \|")
 INCLUDE = re.compile(r'^\s*#\s*include\s*([<"])([^>"]+)[>"]')
 STATION = re.compile(r"^station\((\w+)\s*(.*)\)", re.M)
 # Libraries that belong to one station: the others get at them through it.
-OWNERS = {"zlib.h": "log", "lzma.h": "log", "bzlib.h": "log", "zstd.h": "log", "systemd/": "log", "seccomp.h": "log", "CLI/": "cli",
+OWNERS = {"zlib.h": "log", "lzma.h": "log", "bzlib.h": "log", "zstd.h": "log", "systemd/": "log", "seccomp.h": "lockdown", "CLI/": "cli",
           "curl/": "firewall", "nftables/": "firewall", "libmnl/": "firewall"}
 
 

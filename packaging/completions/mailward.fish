@@ -1,24 +1,35 @@
 # fish completion for mailward(1)
 
-set -l commands scan events explain rules help
-set -l logs "__fish_seen_subcommand_from scan events explain"
-set -l judging "__fish_seen_subcommand_from scan explain"
+set -l commands scan events explain run status bans ban unban reload import rules help
+set -l logs "__fish_seen_subcommand_from scan events explain import"
+set -l judging "__fish_seen_subcommand_from scan explain run"
+set -l followed "__fish_seen_subcommand_from run"
+set -l zones "__fish_seen_subcommand_from scan events explain import run status bans"
 set -l daemons "(mailward rules list 2>/dev/null | awk 'NR > 1 && NF == 0 { exit } NR > 1 { print \$1 }')"
 
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -f
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a scan -d "read logs and print who attacks"
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a events -d "print each recognised event"
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a explain -d "why an address is, or is not, an offender"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a run -d "follow the logs and keep attackers out"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a status -d "how the daemon stands"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a bans -d "who is kept out"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a ban -d "keep an address or a network out"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a unban -d "let an address or a network in again"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a reload -d "the daemon reads its configuration anew"
+complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a import -d "fill the ledger from old logs"
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a rules -d "what is known about log lines"
 complete -c mailward -n "not __fish_seen_subcommand_from $commands" -a help -d "name the options of a command"
 complete -c mailward -n "__fish_seen_subcommand_from rules; and not __fish_seen_subcommand_from list check test" -f -a "list check test"
 complete -c mailward -n "__fish_seen_subcommand_from rules; and __fish_seen_subcommand_from list" -f -a $daemons
 complete -c mailward -n "__fish_seen_subcommand_from rules; and __fish_seen_subcommand_from check test" -a $daemons
-complete -c mailward -n "__fish_seen_subcommand_from help" -f -a "scan events explain rules"
+complete -c mailward -n "__fish_seen_subcommand_from import; and not __fish_seen_subcommand_from logs" -f -a logs
+complete -c mailward -n "__fish_seen_subcommand_from help" -f -a "scan events explain run status bans ban unban reload import rules"
 
 complete -c mailward -s h -l help -d "name the options of a command"
 complete -c mailward -l version -d "print the version"
 complete -c mailward -l config -r -d "read this configuration"
+complete -c mailward -l ledger -r -d "remember there"
 complete -c mailward -l now -x -d "take this instant for the present"
 complete -c mailward -l color -x -a "auto always never" -d "colours"
 complete -c mailward -s v -l verbose -d "say more"
@@ -26,9 +37,9 @@ complete -c mailward -s q -l quiet -d "results and errors only"
 
 complete -c mailward -n "$logs" -l since -x -a "90m 24h 7d" -d "from then on"
 complete -c mailward -n "$logs" -l until -x -a "90m 24h 7d" -d "before then"
-complete -c mailward -n "$logs" -l timezone -x -a "UTC (timedatectl list-timezones 2>/dev/null)" -d "of stamps without one"
+complete -c mailward -n "$zones" -l timezone -x -a "UTC (timedatectl list-timezones 2>/dev/null)" -d "of stamps without one, and of tables"
 complete -c mailward -n "$logs" -l year -x -d "of the last line"
-complete -c mailward -n "$logs; or __fish_seen_subcommand_from rules" -l rules -x -a "(__fish_complete_directories)" -d "more rule files"
+complete -c mailward -n "$logs; or $followed; or __fish_seen_subcommand_from rules" -l rules -x -a "(__fish_complete_directories)" -d "more rule files"
 complete -c mailward -n "$logs" -l threads -x -d "how many"
 complete -c mailward -n "$judging" -l policy -r -a "default strikes tries any" -d "what makes an offender"
 complete -c mailward -n "$judging" -l limit -x -d "instead of every limit"
@@ -39,4 +50,13 @@ complete -c mailward -n "__fish_seen_subcommand_from scan" -l format -x -a "tabl
 complete -c mailward -n "__fish_seen_subcommand_from events" -l format -x -a "ndjson json" -d "of the output"
 complete -c mailward -n "__fish_seen_subcommand_from events" -l unknown -d "lines that no rule explains"
 complete -c mailward -n "__fish_seen_subcommand_from explain" -l format -x -a "text json" -d "of the output"
-complete -c mailward -n "$logs" -a "journal:" -d "the systemd journal"
+complete -c mailward -n "$followed" -l once -d "read what is new, and end"
+complete -c mailward -n "$followed" -l check -d "say what would be done"
+complete -c mailward -n "__fish_seen_subcommand_from status" -l format -x -a "table json" -d "of the output"
+complete -c mailward -n "__fish_seen_subcommand_from bans" -l format -x -a "table plain json csv" -d "of the output"
+complete -c mailward -n "__fish_seen_subcommand_from bans" -l all -d "past ones too"
+complete -c mailward -n "__fish_seen_subcommand_from ban" -l for -x -a "24h 7d 30d" -d "how long"
+complete -c mailward -n "__fish_seen_subcommand_from ban" -l force -d "also what is protected"
+complete -c mailward -n "__fish_seen_subcommand_from status bans ban unban reload" -f
+complete -c mailward -n "__fish_seen_subcommand_from unban" -a "(mailward bans --format plain 2>/dev/null)"
+complete -c mailward -n "$logs; or $followed" -a "journal:" -d "the systemd journal"

@@ -30,6 +30,13 @@ std::span<const Command> commands();
 Body declare_scan(CLI::App& app, GlobalOptions& globals);
 Body declare_events(CLI::App& app, GlobalOptions& globals);
 Body declare_explain(CLI::App& app, GlobalOptions& globals);
+Body declare_run(CLI::App& app, GlobalOptions& globals);
+Body declare_status(CLI::App& app, GlobalOptions& globals);
+Body declare_bans(CLI::App& app, GlobalOptions& globals);
+Body declare_ban(CLI::App& app, GlobalOptions& globals);
+Body declare_unban(CLI::App& app, GlobalOptions& globals);
+Body declare_reload(CLI::App& app, GlobalOptions& globals);
+Body declare_import(CLI::App& app, GlobalOptions& globals);
 Body declare_rules_command(CLI::App& app, GlobalOptions& globals);
 
 }  // namespace mailward

@@ -9,6 +9,8 @@
 #include <cstdlib>
 #include <filesystem>
 #include <fstream>
+#include <initializer_list>
+#include <tuple>
 
 #include "base/instant.h"
 #include "base/nearest.h"
@@ -29,11 +31,17 @@ struct Key {
   int64_t least = 0, most = INT64_MAX;  // of integers
 };
 
-constexpr std::array<Key, 27> kKeys{{
+constexpr std::array<Key, 34> kKeys{{
     {"", "input", ValueType::kTable},
     {"", "judge", ValueType::kTable},
     {"", "firewall", ValueType::kTable},
     {"", "report", ValueType::kTable},
+    {"", "ledger", ValueType::kTable},
+    {"", "daemon", ValueType::kTable},
+    {"ledger", "file", ValueType::kString},
+    {"daemon", "control", ValueType::kString},
+    {"daemon", "facility", ValueType::kString,
+     "daemon|mail|local0|local1|local2|local3|local4|local5|local6|local7|user"},
     {"input", "files", ValueType::kStrings},
     {"input", "timezone", ValueType::kString},
     {"judge", "policy", ValueType::kString},
@@ -43,6 +51,8 @@ constexpr std::array<Key, 27> kKeys{{
     {"firewall", "backend", ValueType::kString, "nftables|pf|crowdsec|command|none"},
     {"firewall", "table", ValueType::kString},
     {"firewall", "ports", ValueType::kPorts},
+    {"firewall", "anchor", ValueType::kString},
+    {"firewall", "credentials", ValueType::kString},
     {"firewall", "command", ValueType::kTable},
     {"firewall.command", "ban", ValueType::kStrings},
     {"firewall.command", "unban", ValueType::kStrings},
@@ -100,9 +110,8 @@ class Reader {
       const Key* key = find_key(section, name.str());
       if (!key) return unknown(name, section);
       if (auto read = take(*key, node); !read) return read;
-      if (section.empty() && (key->name == "firewall" || key->name == "report"))
-        config_.unused.push_back(fmt::format("[{}]", key->name));
-      if (key->name == "brake") config_.unused.emplace_back("brake of [judge]");
+      if (section.empty() && key->name == "report") config_.unused.push_back(fmt::format("[{}]", key->name));
+      if (section.empty() && key->name == "firewall") config_.firewall_place = place(node.source());
     }
     return {};
   }
@@ -155,6 +164,16 @@ class Reader {
     if (value.empty()) return refuse(node.source(), fmt::format("{} is empty; leave the key out instead", key.name));
     if (key.section == "input" && key.name == "timezone") config_.timezone = {value, place(node.source())};
     if (key.section == "judge" && key.name == "policy") config_.policy = {value, place(node.source())};
+    for (const auto& [section, name, to] :
+         std::initializer_list<std::tuple<std::string_view, std::string_view, std::string*>>{
+             {"ledger", "file", &config_.ledger},
+             {"daemon", "control", &config_.control},
+             {"daemon", "facility", &config_.facility},
+             {"firewall", "backend", &config_.firewall.backend},
+             {"firewall", "table", &config_.firewall.table},
+             {"firewall", "anchor", &config_.firewall.anchor},
+             {"firewall", "credentials", &config_.firewall.crowdsec_credentials}})
+      if (key.section == section && key.name == name) *to = value;
     return {};
   }
 
@@ -175,6 +194,8 @@ class Reader {
     if (key.section == "input" && key.name == "files") config_.files = plain(values);
     if (key.section == "judge" && key.name == "local_domains") config_.local_domains = values;
     if (key.section == "judge" && key.name == "ignore") config_.ignore = values;
+    if (key.section == "firewall.command" && key.name == "ban") config_.firewall.ban_command = plain(values);
+    if (key.section == "firewall.command" && key.name == "unban") config_.firewall.unban_command = plain(values);
     return {};
   }
 
@@ -195,11 +216,18 @@ class Reader {
   }
 
   Result<void> take_ports(const Key& key, const toml::node& node) {
-    if (node.is_string() && (node.as_string()->get() == "mail" || node.as_string()->get() == "all")) return {};
+    Ports& ports = config_.firewall.ports;
+    if (node.is_string() && node.as_string()->get() == "mail") return {};
+    if (node.is_string() && node.as_string()->get() == "all") {
+      ports.all = true;
+      return {};
+    }
     if (!node.is_array() || node.as_array()->empty()) return wrong(key, node);
+    ports.some.clear();
     for (const toml::node& element : *node.as_array()) {
       const auto port = element.value_exact<int64_t>();
       if (!port || *port < 1 || *port > 65535) return refuse(element.source(), "a port is a number from 1 to 65535");
+      ports.some.push_back(static_cast<uint16_t>(*port));
     }
     return {};
   }

@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "base/result.h"
+#include "firewall/firewall.h"
 
 namespace mailward {
 
@@ -30,6 +31,13 @@ struct Config {
   std::vector<Placed> local_domains;
   std::vector<Placed> ignore;  // addresses, networks, files
   uint64_t brake = 1000;
+  // [ledger]
+  std::string ledger;
+  // [firewall]
+  FirewallConfig firewall;
+  std::string firewall_place;  // of the section, for what only the whole of it shows
+  // [daemon]
+  std::string control, facility;
   std::vector<std::string> unused;  // what is known and allowed, and no command of this version looks at
 };
 

@@ -58,6 +58,7 @@ void declare_globals(CLI::App& app, GlobalOptions& options) {
   app.set_help_flag("-h,--help", "this text")->group(kCommon);
   app.set_version_flag("--version", "mailward " MAILWARD_VERSION, "the version")->group(kCommon);
   one(app, "--config", options.config, "FILE", "configuration instead of mailward.toml", kCommon);
+  one(app, "--ledger", options.ledger, "FILE", "the daemon's memory instead of ledger.sqlite", kCommon);
   one(app, "--now", options.now, "TIME", "take this instant for the present", kCommon);
   one(app, "--color", options.color, "WHEN", "auto, always or never", kCommon)->check(check_color, "");
   app.add_flag("-v,--verbose", options.verbose, "say more on standard error")->group(kCommon);
@@ -88,6 +89,26 @@ void declare_log_options(CLI::App& app, LogOptions& options, const std::string& 
   many(app, "--local-domain", options.local_domains, "DOMAIN", "a domain served here", judging);
   many(app, "--ignore", options.ignore, "ADDRESS|NETWORK|FILE", "never an offender", judging);
   one(app, "--format", options.format, "F", formats, kOutput);
+}
+
+void declare_daemon_options(CLI::App& app, LogOptions& options) {
+  app.add_option("FILE", options.files, "logs to follow, instead of the configuration's")->option_text(" ");
+  one(app, "--timezone", options.timezone, "ZONE", "of stamps without one (Europe/Berlin)", kInput);
+  declare_rules(app, options.rules);
+  one(app, "--policy", options.policy, "NAME|FILE", "default, strikes, tries, any, or a file", kJudging);
+  one(app, "--limit", options.limit, "N", "instead of the policy's limits", kJudging);
+  one(app, "--ban", options.ban, "DURATION", "instead of the policy's bans", kJudging);
+  many(app, "--local-domain", options.local_domains, "DOMAIN", "a domain served here", kJudging);
+  many(app, "--ignore", options.ignore, "ADDRESS|NETWORK|FILE", "never an offender", kJudging);
+}
+
+void declare_import_options(CLI::App& app, LogOptions& options) {
+  one(app, "--since", options.since, "WHEN", "from then on: 24h, 7d, 2026-03-09T08:00", kInput);
+  one(app, "--until", options.until, "WHEN", "before then", kInput);
+  one(app, "--timezone", options.timezone, "ZONE", "of stamps without one (Europe/Berlin)", kInput);
+  one(app, "--year", options.year, "YYYY", "of the last line, where stamps have none", kInput);
+  declare_rules(app, options.rules);
+  one(app, "--threads", options.threads, "N", "default: all cores", kInput);
 }
 
 std::string same_words(const GlobalOptions& globals, const LogOptions& options, Charset charset) {

@@ -16,7 +16,7 @@ namespace mailward {
 
 // Common to all commands; may stand before or behind the command's name.
 struct GlobalOptions {
-  std::string config, now, color = "auto";
+  std::string config, ledger, now, color = "auto";
   int verbose = 0, quiet = 0;
 
   ColorChoice color_choice() const;
@@ -35,6 +35,10 @@ void declare_globals(CLI::App& app, GlobalOptions& options);
 // it, but doesn't offer them.
 enum class Judged { kYes, kNo };
 void declare_log_options(CLI::App& app, LogOptions& options, const std::string& formats, Judged judged = Judged::kYes);
+// Of `run`: what there is to say about input and judging, for who has no configuration file.
+void declare_daemon_options(CLI::App& app, LogOptions& options);
+// Of `import logs`: what there is to say about input.
+void declare_import_options(CLI::App& app, LogOptions& options);
 void declare_files(CLI::App& app, LogOptions& options);
 CLI::Option* declare_rules(CLI::App& app, std::vector<std::string>& rules);
 

@@ -12,7 +12,7 @@
 #include "cli/progress.h"
 #include "cli/terminal.h"
 #include "grammar/check.h"
-#include "log/lockdown.h"
+#include "lockdown/lockdown.h"
 #include "view/screen.h"
 
 namespace mailward {
@@ -73,18 +73,28 @@ void tell_what_is_read(const OpenedLogs& logs, const Messages& messages) {
 
 }  // namespace
 
-Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) {
+Outcome<Grammar> grammar_of(const Settings& settings) {
   auto grammar = settings.rule_folders.size() == 1 ? Grammar::open(settings.rule_folders[0])
                                                    : Grammar::load(settings.rule_folders);
   if (!grammar) return failed(grammar.error().message);
   if (auto sound = refuse_unsound_site_rules(settings, *grammar); !sound) return std::unexpected(sound.error());
+  return std::move(*grammar);
+}
+
+Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages) {
+  auto grammar = grammar_of(settings);
+  if (!grammar) return std::unexpected(grammar.error());
   OpenedFiles files = open_files(settings.files);
   const auto locked = lock_in();
   if (!locked) return failed(locked.error().message);
   messages.detail(*locked);
   invite(files, messages);
   if (!settings.files_typed) warn_of_unread_input(messages);
-  Inputs inputs{std::move(*grammar), arrange_logs(std::move(files))};
+  return arrange_inputs(settings, std::move(*grammar), std::move(files), messages);
+}
+
+Outcome<Inputs> arrange_inputs(const Settings& settings, Grammar grammar, OpenedFiles files, const Messages& messages) {
+  Inputs inputs{std::move(grammar), arrange_logs(std::move(files))};
   for (const std::string& sentence : inputs.logs.trouble) messages.error(sentence);
   if (inputs.logs.sets.empty()) return failed("nothing could be read; name a mail log, or - for standard input");
   if (auto fits = refuse_span_without_times(settings, inputs.logs); !fits) return std::unexpected(fits.error());

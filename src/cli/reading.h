@@ -25,6 +25,11 @@ struct Inputs {
 // can't be opened are said and left out; none is left: a refusal.
 Outcome<Inputs> open_inputs(const Settings& settings, const Messages& messages);
 
+// The rules alone: the program's own, and the site's, which are proved to be sound with all that they stand beside.
+Outcome<Grammar> grammar_of(const Settings& settings);
+// The last step of open_inputs(), in a process that is locked in: looks what the files are.
+Outcome<Inputs> arrange_inputs(const Settings& settings, Grammar grammar, OpenedFiles files, const Messages& messages);
+
 // Fills in what every command wants the same: zone, year, present, span, threads.
 ReadOptions read_options(const Settings& settings);
 

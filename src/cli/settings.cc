@@ -29,25 +29,6 @@ Outcome<uint64_t> parse_number(std::string_view option, std::string_view text, u
   return value;
 }
 
-Outcome<Zone> choose_zone(const std::string& typed, const Config& config) {
-  if (!typed.empty()) {
-    auto zone = Zone::load(typed);
-    if (!zone) return wrong_usage("--timezone: " + zone.error().message);
-    return std::move(*zone);
-  }
-  const auto& [name, place] = config.timezone;
-  auto zone = name.empty() ? Zone::system() : Zone::load(name);
-  if (!zone) return failed(name.empty() ? zone.error().message : place + ": timezone: " + zone.error().message);
-  return std::move(*zone);
-}
-
-Outcome<Instant> choose_now(const std::string& typed, const Zone& zone) {
-  if (typed.empty()) return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
-  const auto now = parse_moment(typed, zone);
-  if (!now) return wrong_usage("--now: " + now.error().message);
-  return *now;
-}
-
 Outcome<void> take_span(const LogOptions& options, Settings& settings) {
   for (const auto& [name, text, instant] :
        {std::tuple("--since", &options.since, &settings.since), {"--until", &options.until, &settings.until}}) {
@@ -143,6 +124,7 @@ Outcome<void> take_ignored(const LogOptions& options, const Config& config, Sett
   // A file that is there says itself where it is wrong.
   const auto add = [&](const std::string& entry, const std::string& where) -> Result<void> {
     auto added = settings.ignore.add(entry);
+    if (!parse_network(entry)) settings.ignore_files.push_back(entry);
     if (added || std::filesystem::exists(entry, ignored)) return added;
     return fail(where + added.error().message);
   };
@@ -156,6 +138,7 @@ Outcome<void> take_ignored(const LogOptions& options, const Config& config, Sett
   const std::string own = folder + "/ignore.txt";
   if (folder.empty() || !std::filesystem::exists(own, ignored)) return {};
   if (auto added = settings.ignore.add(own); !added) return failed(added.error().message);
+  settings.ignore_files.push_back(own);
   return {};
 }
 
@@ -170,6 +153,25 @@ Outcome<void> take_files(const LogOptions& options, const Config& config, Settin
 }
 
 }  // namespace
+
+Outcome<Zone> choose_zone(const std::string& typed, const Config& config) {
+  if (!typed.empty()) {
+    auto zone = Zone::load(typed);
+    if (!zone) return wrong_usage("--timezone: " + zone.error().message);
+    return std::move(*zone);
+  }
+  const auto& [name, place] = config.timezone;
+  auto zone = name.empty() ? Zone::system() : Zone::load(name);
+  if (!zone) return failed(name.empty() ? zone.error().message : place + ": timezone: " + zone.error().message);
+  return std::move(*zone);
+}
+
+Outcome<Instant> choose_now(const std::string& typed, const Zone& zone) {
+  if (typed.empty()) return std::chrono::time_point_cast<Duration>(std::chrono::system_clock::now());
+  const auto now = parse_moment(typed, zone);
+  if (!now) return wrong_usage("--now: " + now.error().message);
+  return *now;
+}
 
 Outcome<std::vector<std::string>> rule_folders(const std::vector<std::string>& more) {
   std::vector<std::string> folders;
@@ -232,6 +234,7 @@ Outcome<Settings> settle(const GlobalOptions& globals, const LogOptions& options
   if (auto done = take_domains(options, *config, settings); !done) return std::unexpected(done.error());
   if (auto done = take_ignored(options, *config, settings); !done) return std::unexpected(done.error());
   if (auto done = take_files(options, *config, settings); !done) return std::unexpected(done.error());
+  settings.config = *config;
   return settings;
 }
 

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/instant.h"
+#include "cli/config.h"
 #include "cli/options.h"
 #include "cli/outcome.h"
 #include "judge/ignore_list.h"
@@ -29,6 +30,8 @@ struct Settings {
   std::vector<std::string> local_domains;
   IgnoreList ignore;
   PolicySet policies;
+  std::vector<std::string> ignore_files;  // those of `ignore` that are files
+  Config config;
 };
 
 Outcome<Settings> settle(const GlobalOptions& globals, const LogOptions& options);
@@ -39,6 +42,11 @@ Outcome<std::vector<std::string>> rule_folders(const std::vector<std::string>& m
 // `text` if it is among `known`, else a refusal that names them.
 Outcome<std::string> choose_format(const std::string& text, std::string_view otherwise,
                                    std::span<const std::string_view> known);
+
+// --timezone, else the configuration's, else the system's.
+Outcome<Zone> choose_zone(const std::string& typed, const Config& config);
+// --now, else the clock's.
+Outcome<Instant> choose_now(const std::string& typed, const Zone& zone);
 
 // How the zone shows an instant, for views.
 LocalTime local_time(const Zone& zone);

@@ -45,6 +45,9 @@ class Firewall {
   // Does the backend end a ban at `until` by itself? Else the caller takes it out then.
   virtual bool ends_bans() const = 0;
 
+  // May other hands put entries beside ours, that held() can't tell from them?
+  virtual bool is_shared() const { return false; }
+
   // Makes what is ours (table, sets, chain) where it is missing or was changed; bans in it stay. May be
   // repeated at any time. Nothing outside of it is touched.
   virtual Result<void> prepare() = 0;

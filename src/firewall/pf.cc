@@ -42,6 +42,7 @@ class Pf : public Firewall {
 
   std::string_view name() const override { return "pf"; }
   bool ends_bans() const override { return false; }
+  bool is_shared() const override { return true; }
 
   // The table is made by pf.conf, not by us: without a rule that uses it no ban would do anything.
   Result<void> prepare() override {

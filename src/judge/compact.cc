@@ -17,11 +17,10 @@ auto key_of(const FurtherSum& s) { return std::tuple(s.source, s.sum.what, s.sum
 
 // Up to here nothing is expected to come any more. The least of the last marks' times, not the
 // greatest of all: one stamp from the future must not make everything old.
-int64_t JudgeState::settled_time(Duration lateness) const {
-  constexpr size_t kLast = 64;
+int64_t JudgeState::settled_time(Duration lateness, size_t last) const {
   int64_t least = INT64_MAX;
   size_t seen = 0;
-  for (size_t i = marks.size(); i-- > 0 && seen < kLast;) {
+  for (size_t i = marks.size(); i-- > 0 && seen < last;) {
     if (marks[i].sum || marks[i].time == kUntimed) continue;
     least = std::min(least, marks[i].time);
     ++seen;
@@ -128,6 +127,7 @@ void JudgeState::clear() {
   marks.clear();
   sums.clear();
   breaches.clear();
+  parts.clear();
   named.clear();
   barred.clear();
 }

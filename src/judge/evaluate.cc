@@ -14,7 +14,6 @@ constexpr int64_t kEnd = INT64_MAX;             // "settled" when nothing more w
 constexpr size_t kMostUsersOfOne = 64;          // users by which one address is convicted
 constexpr size_t kManyMarks = size_t{1} << 20;  // 32 MB
 constexpr size_t kAhead = 32;                   // marks fetched before they are looked at
-constexpr size_t kMostUndecided = size_t{1} << 22;
 
 // Stable counting sort of marks by key: `order` gets the marks' numbers, the result where each key's begin.
 template <class KeyOf>
@@ -129,7 +128,8 @@ void JudgeState::evaluate(int64_t settled) {
   if (settled == kEnd && user_rules) note_logins();
   for (Grouping* way : ways_to_see(*this)) pass_over_addresses(way, settled);
   for (const PolicyRule& rule : rules)
-    if (rule.policy.per != Per::kAddress) pass_over_keys(rule, settled);
+    if (rule.policy.per == Per::kNetwork || (rule.policy.per == Per::kUser && !users_apart))
+      pass_over_keys(rule, settled);
   if (user_rules) settle_user_breaches();
 }
 
@@ -219,7 +219,7 @@ void JudgeState::judge_steps(const PolicyRule& rule, std::span<const Step> list,
   if (settled == kEnd) return sweep(list, rule.bound, rule.window, flag);
   if (rule.window == 0) return;                              // folded marks tell the sum at the end
   if (list.empty() || list.back().time == kUntimed) return;  // so do those; a login that spares them may still come
-  const bool undecided = domains.learns() && marks.size() < kMostUndecided && rule.policy.when != When::kAny &&
+  const bool undecided = domains.learns() && marks.size() < most_undecided && rule.policy.when != When::kAny &&
                          rule.policy.when != When::kUnknownUser;
   if (undecided) {
     for (const Step& step : list) marks[step.mark].keep = true;

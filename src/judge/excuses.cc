@@ -152,6 +152,7 @@ void JudgeState::note_logins() {
 
 // By rule and user: how many addresses took part in the breaches.
 std::unordered_map<uint64_t, uint32_t> JudgeState::taking_part() const {
+  if (users_apart) return parts;
   std::vector<std::pair<uint64_t, uint32_t>> each;
   for (const UserBreach& b : breaches)
     if (rules[b.rule].policy.addresses > 1) each.emplace_back(b.of(), rules[b.rule].group->of(b.source));

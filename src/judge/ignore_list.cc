@@ -67,6 +67,13 @@ Result<void> IgnoreList::add_file(const std::string& path) {
   return {};
 }
 
+std::vector<Network> IgnoreList::networks() const {
+  std::vector<Network> all;
+  for (const Length& l : lengths_)
+    for (const Address& a : l.networks) all.push_back({a, l.prefix});
+  return all;
+}
+
 std::optional<Network> IgnoreList::find(Address a) const {
   const bool v4 = a.is_v4();
   for (const Length& l : lengths_) {

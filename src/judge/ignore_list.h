@@ -24,6 +24,9 @@ class IgnoreList {
   // The widest entry that holds the address; nothing: not ignored.
   std::optional<Network> find(Address a) const;
 
+  // All entries, in no order.
+  std::vector<Network> networks() const;
+
  private:
   Result<void> add_file(const std::string& path);
 

@@ -1,5 +1,7 @@
 #include "judge/judge.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <numeric>
 #include <utility>
@@ -7,6 +9,18 @@
 #include "judge/state.h"
 
 namespace mailward {
+
+std::string fingerprint_of(const JudgeConfig& config) {
+  std::string text = config.policies.name;
+  for (const Policy& p : config.policies.policies)
+    text +=
+        fmt::format("|{} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {} {}", p.name, p.events,
+                    static_cast<int>(p.when), static_cast<int>(p.per), p.limit, p.kinds, p.addresses, p.window.count(),
+                    p.ban.count(), p.repeat, p.spare.count(), p.spare_clients.count(), p.spare_senders, p.spare_mild,
+                    p.spare_people, p.prefix4, p.prefix6, p.needs_domains, p.forgive.count());
+  for (const std::string& domain : config.local_domains) text += "|" + domain;
+  return text;
+}
 namespace {
 
 constexpr size_t kAhead = 32;  // marks fetched before they are looked at

@@ -42,6 +42,9 @@ struct JudgeConfig {
   size_t marks = size_t{1} << 20;  // events held before they are thinned out; tests make it small
 };
 
+// What remembered judgements depend on, as text: other policies, or other local domains, give another one.
+std::string fingerprint_of(const JudgeConfig& config);
+
 struct JudgeState;
 
 class Judge {

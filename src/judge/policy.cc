@@ -159,7 +159,7 @@ struct Key {
   ReadKey read;
 };
 
-constexpr std::array<Key, 18> kKeys{{
+constexpr std::array<Key, 19> kKeys{{
     {"name", [](Policy& p, const toml::node& n) { p.name = name_from(n); }},
     {"events", [](Policy& p, const toml::node& n) { p.events = kinds_from(n); }},
     {"when", [](Policy& p, const toml::node& n) { p.when = static_cast<When>(choice_of(n, "when", kWhenNames)); }},
@@ -172,6 +172,7 @@ constexpr std::array<Key, 18> kKeys{{
     {"window", [](Policy& p, const toml::node& n) { p.window = duration_of(n, "window"); }},
     {"ban", [](Policy& p, const toml::node& n) { p.ban = duration_of(n, "ban"); }},
     {"repeat", [](Policy& p, const toml::node& n) { p.repeat = repeat_from(n); }},
+    {"forgive", [](Policy& p, const toml::node& n) { p.forgive = duration_of(n, "forgive"); }},
     {"spare_after_login", [](Policy& p, const toml::node& n) { p.spare = duration_of(n, "spare_after_login"); }},
     {"spare_clients", [](Policy& p, const toml::node& n) { p.spare_clients = duration_of(n, "spare_clients"); }},
     {"spare_senders", [](Policy& p, const toml::node& n) { p.spare_senders = flag_from(n, "spare_senders"); }},
@@ -206,6 +207,7 @@ void check_policy(const Policy& p, const toml::table& table) {
   if (table.contains("prefix4") && p.per != Per::kNetwork) refuse("prefix4", "needs `per = \"network\"`");
   if (table.contains("prefix6") && p.per == Per::kUser) refuse("prefix6", "says nothing with `per = \"user\"`");
   if (table.contains("addresses") && p.per != Per::kUser) refuse("addresses", "needs `per = \"user\"`");
+  if (table.contains("forgive") && p.repeat == 1.0) refuse("forgive", "says nothing without `repeat`");
   if (p.spare_mild && p.per != Per::kAddress) refuse("spare_mild", "needs `per = \"address\"`");
   if (p.spare_people > 0 && p.per == Per::kNetwork) refuse("spare_people", "says nothing with `per = \"network\"`");
   if (p.kinds > static_cast<uint32_t>(std::popcount(p.events)))

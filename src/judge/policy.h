@@ -30,7 +30,8 @@ struct Policy {
   uint32_t addresses = 1;  // per user: … and so many addresses took part …
   Duration window{0};      // … within (t - window, t]; zero: the whole log
   Duration ban{0};
-  double repeat = 1.0;         // each further ban of the same address lasts this many times longer
+  double repeat = 1.0;                       // each further ban of the same address lasts this many times longer
+  Duration forgive = std::chrono::days(30);  // after its end, and as long as it lasted, the next is the first again
   Duration spare{0};           // spare_after_login: failures of a user that this address logged in as; zero: off
   Duration spare_clients{0};   // other events of an address that anybody logged in from within this span; zero: off
   bool spare_senders = false;  // an address that more messages were taken from than events counted

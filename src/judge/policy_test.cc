@@ -69,6 +69,7 @@ TEST(Policy, HasDefaults) {
   EXPECT_EQ(p.per, Per::kAddress);
   EXPECT_EQ(p.window.count(), 0);
   EXPECT_EQ(p.repeat, 1.0);
+  EXPECT_EQ(p.forgive, std::chrono::days(30));
   EXPECT_EQ(p.spare.count(), 0);
   EXPECT_EQ(p.prefix6, 64);
   EXPECT_TRUE(p.events & bit(EventKind::kRejected));
@@ -118,6 +119,8 @@ TEST(Policy, RefusesWithPlaceAndNearest) {
       {"kinds  = 2", "kinds = 3", "p.toml:8:9: ", "`kinds` is 3; `events` has only 2"},
       {"kinds  = 2", "kinds = 0", "p.toml:8:9: ", "from 1 to 20"},
       {"repeat = 2.0", "repeat = 0.5", "p.toml:11:10: ", "`repeat` is 0.5; expected a number from 1.0"},
+      {"repeat = 2.0", "forgive = '5d'", "p.toml:11:11: ", "`forgive` says nothing without `repeat`"},
+      {"repeat = 2.0", "repeat = 2.0\nforgive = 5", "p.toml:12:11: ", "`forgive` is an integer"},
       {"repeat = 2.0", "repeat = nan", "p.toml:11:10: ", "expected a number from 1.0"},
       {"repeat = 2.0", "repeat = inf", "p.toml:11:10: ", "expected a number from 1.0"},
       {"repeat = 2.0", "repeat = '2'", "p.toml:11:10: ", "`repeat` is a string"},

@@ -117,7 +117,7 @@ struct JudgeState {
                                                size_t places) const;
 
   // --- and thinned out (compact.cc)
-  int64_t settled_time(Duration lateness) const;
+  int64_t settled_time(Duration lateness, size_t last = 64) const;
   void compact(int64_t settled);
   void keep_logins(std::span<const uint32_t> group_marks);
   bool must_stay(const Mark& m, int64_t settled) const;
@@ -156,6 +156,9 @@ struct JudgeState {
   std::vector<int64_t> barred;  // by address: what happened before convicts nobody again; kUntimed: no such time.
                                 // Of live judging only
 
+  std::unordered_map<uint64_t, uint32_t> parts;  // with users_apart: what taking_part() says
+  size_t most_undecided = size_t{1} << 22;       // marks, as long as domains may turn out to be local
+
   KindSet timed_kinds = 0;  // whose times some window or sparing needs
   KindSet kept_kinds = 0;   // that must be kept at all
   uint32_t fold_mask = 0;   // what sums must tell apart, of Sum::what
@@ -163,7 +166,8 @@ struct JudgeState {
   bool fold_domain = false, fold_unknown = false, fold_user = false, user_rules = false, people_rules = false,
        thin_logins = false, untimed_seen = false,
        wants_user = false,    // marks must tell their user
-      keep_breaches = false;  // for explain: also those that no login can undo
+      keep_breaches = false,  // for explain: also those that no login can undo
+      users_apart = false;    // of live judging: who broke policies per user is known, and stands in `breaches`
 };
 
 // Adds to an address's sums, without what no sum needs. One without a time belongs to every window: it

@@ -44,11 +44,13 @@ std::string encode_memory(const Memory& memory) {
   out.number(kVersion);
   out.number(uint64_t{memory.owned} | uint64_t{memory.suspect} << 1);
   out.time(memory.over);
+  out.time(memory.pardoned);
   out.number(memory.tidy_at);
   out.number(memory.sources.size());
   for (const Memory::Known& k : memory.sources) {
     out.address(k.address);
     out.number(k.broken);
+    out.number(k.settled);
   }
   out.number(memory.marks.size());
   int64_t before = 0;
@@ -62,8 +64,6 @@ std::string encode_memory(const Memory& memory) {
     out.number(b.rule);
     out.fixed(b.user, 4);
   }
-  out.number(memory.names.size());
-  for (const uint32_t name : memory.names) out.fixed(name, 4);
   out.number(memory.bans.size());
   for (const LiveBan& b : memory.bans) {
     out.address(b.network.address);
@@ -85,10 +85,12 @@ bool decode_memory(std::string_view bytes, Memory& memory) {
   memory.owned = flags & 1;
   memory.suspect = flags >> 1;
   memory.over = in.time();
+  memory.pardoned = in.time();
   memory.tidy_at = static_cast<uint32_t>(in.number(UINT32_MAX));
   for (uint64_t n = in.count(); n > 0 && in.good(); --n) {
     const Address a = in.address();
-    memory.sources.push_back({a, static_cast<uint32_t>(in.number(UINT32_MAX))});
+    const auto broken = static_cast<uint32_t>(in.number(UINT32_MAX));
+    memory.sources.push_back({a, broken, static_cast<uint32_t>(in.number(UINT32_MAX))});
   }
   int64_t before = 0;
   for (uint64_t n = in.count(); n > 0 && in.good(); --n) {
@@ -101,12 +103,11 @@ bool decode_memory(std::string_view bytes, Memory& memory) {
     if (source >= memory.sources.size()) in.fault();
     memory.breaches.push_back({source, rule, static_cast<uint32_t>(in.fixed(4))});
   }
-  for (uint64_t n = in.count(); n > 0 && in.good(); --n) memory.names.push_back(static_cast<uint32_t>(in.fixed(4)));
   for (uint64_t n = in.count(); n > 0 && in.good(); --n) {
     LiveBan b;
     b.network.address = in.address();
     b.network.prefix = static_cast<int>(in.number(b.network.address.is_v4() ? 32 : 128));
-    b.policy = static_cast<uint32_t>(in.number(kMostPolicies - 1));
+    b.policy = static_cast<uint32_t>(in.number(kNoPolicy));
     b.since = in.time();
     b.until = in.time();
     b.count = in.number();

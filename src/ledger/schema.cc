@@ -33,38 +33,30 @@ CREATE TABLE kinds (
   name TEXT NOT NULL
 ) STRICT;
 
-CREATE TABLE sources (
-  source  INTEGER PRIMARY KEY,
-  address TEXT NOT NULL UNIQUE,
-  first   INTEGER NOT NULL,
-  last    INTEGER NOT NULL
-) STRICT;
-
-CREATE TABLE counts (
-  source INTEGER NOT NULL,
-  day    INTEGER NOT NULL,
-  kind   INTEGER NOT NULL,
-  count  INTEGER NOT NULL,
-  PRIMARY KEY (source, day, kind)
+CREATE TABLE figures (
+  name  TEXT PRIMARY KEY,
+  value INTEGER NOT NULL
 ) STRICT, WITHOUT ROWID;
 
-CREATE TABLE tried (
-  source INTEGER NOT NULL,
-  day    INTEGER NOT NULL,
-  user   BLOB NOT NULL,
-  count  INTEGER NOT NULL,
-  PRIMARY KEY (source, day, user)
+CREATE TABLE days (
+  day     INTEGER NOT NULL,
+  address TEXT NOT NULL,
+  first   INTEGER NOT NULL,
+  last    INTEGER NOT NULL,
+  counts  TEXT NOT NULL,
+  tried   TEXT,
+  lines   TEXT,
+  PRIMARY KEY (day, address)
 ) STRICT, WITHOUT ROWID;
 
 CREATE TABLE lines (
-  source INTEGER NOT NULL,
-  time   INTEGER NOT NULL,
-  input  TEXT NOT NULL,
-  line   INTEGER NOT NULL,
-  kind   INTEGER NOT NULL,
-  text   BLOB NOT NULL,
-  PRIMARY KEY (source, time, input, line, kind)
-) STRICT, WITHOUT ROWID;
+  id    INTEGER PRIMARY KEY,
+  time  INTEGER NOT NULL,
+  kind  INTEGER NOT NULL,
+  input TEXT NOT NULL,
+  line  INTEGER NOT NULL,
+  text  BLOB NOT NULL
+) STRICT;
 
 CREATE TABLE bans (
   network   TEXT NOT NULL,
@@ -77,7 +69,7 @@ CREATE TABLE bans (
   withdrawn INTEGER,
   PRIMARY KEY (network, since)
 ) STRICT, WITHOUT ROWID;
-CREATE INDEX bans_until ON bans (until);
+CREATE INDEX bans_until ON bans (until, withdrawn);
 
 CREATE TABLE unbans (
   network TEXT NOT NULL,
@@ -97,13 +89,24 @@ CREATE VIEW show_bans AS
          policy, count, origin, datetime(withdrawn / 1000000, 'unixepoch') AS withdrawn
   FROM bans ORDER BY bans.since;
 
+CREATE VIEW known_days AS
+  WITH RECURSIVE d (day) AS (
+    SELECT min(day) FROM days
+    UNION ALL SELECT (SELECT min(days.day) FROM days WHERE days.day > d.day) FROM d WHERE d.day IS NOT NULL)
+  SELECT day FROM d WHERE day IS NOT NULL;
+
 CREATE VIEW show_sources AS
-  SELECT address, date(day * 86400, 'unixepoch') AS day, name AS kind, count
-  FROM counts JOIN sources USING (source) JOIN kinds USING (kind);
+  SELECT address, date(days.day * 86400, 'unixepoch') AS day, key AS kind, value AS count
+  FROM known_days CROSS JOIN days ON days.day = known_days.day CROSS JOIN json_each(counts);
+
+CREATE VIEW show_tried AS
+  SELECT address, date(days.day * 86400, 'unixepoch') AS day, key AS user, value AS count
+  FROM known_days CROSS JOIN days ON days.day = known_days.day CROSS JOIN json_each(tried);
 
 CREATE VIEW show_lines AS
   SELECT address, datetime(time / 1000000, 'unixepoch') AS time, name AS kind, input, line, text
-  FROM lines JOIN sources USING (source) JOIN kinds USING (kind);
+  FROM known_days CROSS JOIN days ON days.day = known_days.day CROSS JOIN json_each(days.lines)
+       JOIN lines ON lines.id = value JOIN kinds USING (kind);
 )sql";
 
 // The i-th brings a ledger from version i to i + 1. Only ever added to.

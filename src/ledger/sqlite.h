@@ -25,13 +25,14 @@ class Statement {
     sqlite3_bind_int64(handle_.get(), at, value);
     return *this;
   }
-  // Texts and blobs must live until the statement was stepped.
+  // Texts and blobs must live until the statement was stepped. (Without an address they would be NULL.)
   Statement& bind(int at, std::string_view text) {
-    sqlite3_bind_text(handle_.get(), at, text.data(), static_cast<int>(text.size()), SQLITE_STATIC);
+    sqlite3_bind_text(handle_.get(), at, text.data() ? text.data() : "", static_cast<int>(text.size()), SQLITE_STATIC);
     return *this;
   }
   Statement& bind_blob(int at, std::string_view bytes) {
-    sqlite3_bind_blob(handle_.get(), at, bytes.data(), static_cast<int>(bytes.size()), SQLITE_STATIC);
+    sqlite3_bind_blob(handle_.get(), at, bytes.data() ? bytes.data() : "", static_cast<int>(bytes.size()),
+                      SQLITE_STATIC);
     return *this;
   }
   Statement& bind_null(int at) {
@@ -66,6 +67,8 @@ class Database {
   Result<void> run(const std::string& sql);  // one statement or several
   Result<Statement> prepare(std::string_view sql);
   Result<int64_t> integer(const std::string& sql);  // the first column of its first row; 0 where there is none
+  // SQLite's extended code of what failed last.
+  int code() const { return sqlite3_extended_errcode(handle_.get()); }
   int64_t changes() const { return sqlite3_changes64(handle_.get()); }
   sqlite3* handle() const { return handle_.get(); }
 

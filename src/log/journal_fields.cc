@@ -29,7 +29,8 @@ constexpr std::array<std::string_view, JournalFields::kCount> kNames = {"MESSAGE
                                                                         "__CURSOR",
                                                                         "__SEQNUM",
                                                                         "__SEQNUM_ID",
-                                                                        "SYSLOG_RAW"};
+                                                                        "SYSLOG_RAW",
+                                                                        "_MACHINE_ID"};
 
 int64_t number(std::string_view text, int64_t otherwise) {
   int64_t v = 0;
@@ -37,6 +38,7 @@ int64_t number(std::string_view text, int64_t otherwise) {
   return error == std::errc() && end == text.data() + text.size() && v >= 0 ? v : otherwise;
 }
 
+constexpr size_t kMostId = 64;
 constexpr int64_t kLatest = 7'258'118'400'000'000;  // the year 2200
 
 int64_t micros_of(const JournalFields& f) {
@@ -81,20 +83,33 @@ void JournalFields::clear() {
   for (bool& p : present) p = false;
 }
 
-JournalSequence::Writer& JournalSequence::writer(std::string_view id) {
+JournalSequence::Writer& JournalSequence::writer(std::string_view id, std::string_view machine) {
   if (writers_[last_writer_].id == id) return writers_[last_writer_];
   const auto found = std::find_if(writers_.begin(), writers_.end(), [&](const Writer& w) { return w.id == id; });
   last_writer_ = static_cast<size_t>(found - writers_.begin());
   if (found != writers_.end()) return *found;
   last_writer_ = next_writer_;
   next_writer_ = (next_writer_ + 1) % writers_.size();
-  writers_[last_writer_] = {std::string(id), 0, 0};
+  writers_[last_writer_] = {std::string(id), std::string(machine.substr(0, kMostId)), 0, 0};
   return writers_[last_writer_];
 }
 
-uint64_t JournalSequence::missing_before(const JournalFields& f) {
+uint64_t JournalSequence::highest(std::string_view machine) const {
+  uint64_t n = 0;
+  for (const Writer& w : writers_)
+    if (w.machine == machine.substr(0, kMostId)) n = std::max(n, w.last);
+  return n;
+}
+
+namespace {
+
+struct Numbered {
+  std::string_view id;  // empty: it can't be told
+  uint64_t number = 0;
+};
+
+Numbered number_of(const JournalFields& f) {
   using F = JournalFields;
-  if (holes_ == Holes::kMeanNothing) return 0;
   std::string_view id = f.values[F::kSeqnumId], digits = f.values[F::kSeqnum];
   const bool told = !id.empty() && !digits.empty();
   if (!told) {
@@ -104,16 +119,128 @@ uint64_t JournalSequence::missing_before(const JournalFields& f) {
   uint64_t n = 0;
   const char* end = digits.data() + digits.size();
   const auto [stop, error] = std::from_chars(digits.data(), end, n, told ? 10 : 16);
-  if (id.empty() || id.size() > 64 || error != std::errc() || stop != end || n == 0) return 0;
-  Writer& w = writer(id);
-  const uint64_t last = std::exchange(w.last, n);
-  if (last == 0 || n <= last + 1) {  // the first; the next; or an order that is not the writer's
-    ++w.run;
-    return 0;
+  if (id.empty() || id.size() > kMostId || error != std::errc() || stop != end || n == 0) return {};
+  return {id, n};
+}
+
+// Whatever bytes they are: as digits, with one more in front, so that nothing is a word too.
+std::string as_word(std::string_view bytes) {
+  std::string word = "x";
+  for (const unsigned char c : bytes) word += fmt::format("{:02x}", c);
+  return word;
+}
+
+bool from_word(std::string_view word, std::string& bytes) {
+  if (!word.starts_with('x') || word.size() % 2 == 0) return false;
+  bytes.clear();
+  for (size_t i = 1; i < word.size(); i += 2) {
+    unsigned char c = 0;
+    const auto [stop, error] = std::from_chars(word.data() + i, word.data() + i + 2, c, 16);
+    if (error != std::errc() || stop != word.data() + i + 2) return false;
+    bytes += static_cast<char>(c);
   }
-  const bool believed = holes_ == Holes::kAreLosses || w.run >= kWholeRun;
-  w.run = 0;
-  return believed ? n - last - 1 : 0;
+  return true;
+}
+
+std::string_view cut_word(std::string_view& text) {
+  const size_t end = std::min(text.find(' '), text.size());
+  const std::string_view word = text.substr(0, end);
+  text.remove_prefix(std::min(end + 1, text.size()));
+  return word;
+}
+
+}  // namespace
+
+// 0 for the first; the next, of this writer or of all on its machine; an order that is not the writer's.
+uint64_t JournalSequence::hole_before(std::string_view id, std::string_view machine, uint64_t n) const {
+  const auto w = std::find_if(writers_.begin(), writers_.end(), [&](const Writer& each) { return each.id == id; });
+  if (w == writers_.end() || w->last == 0) return 0;
+  const uint64_t before = std::max(w->last, highest(machine));
+  return n <= before + 1 ? 0 : n - before - 1;
+}
+
+bool JournalSequence::believes(const Writer& w) const {
+  return holes_ == Holes::kAreLosses || (holes_ == Holes::kAfterAWholeRun && w.run >= kWholeRun);
+}
+
+uint64_t JournalSequence::missing_before(const JournalFields& f) {
+  const auto [id, n] = number_of(f);
+  if (id.empty()) return 0;
+  const std::string_view machine = f.values[JournalFields::kMachineId];
+  const uint64_t hole = hole_before(id, machine, n);
+  Writer& w = writer(id, machine);
+  const uint64_t missing = believes(w) ? hole : 0;
+  w.last = n;
+  w.run = hole > 0 ? 0 : w.run + 1;
+  return missing;
+}
+
+uint64_t JournalSequence::would_miss_before(const JournalFields& f) const {
+  const auto [id, n] = number_of(f);
+  return holes_ == Holes::kAreLosses ? hole_before(id, f.values[JournalFields::kMachineId], n) : 0;
+}
+
+bool JournalSequence::knows(const JournalFields& f) const {
+  const auto [id, n] = number_of(f);
+  const auto known = [&, named = id](const Writer& w) {
+    return w.id == named || (w.last > 0 && w.machine == f.values[JournalFields::kMachineId].substr(0, kMostId));
+  };
+  return !id.empty() && std::any_of(writers_.begin(), writers_.end(), known);
+}
+
+void JournalSequence::stand_at(const JournalFields& f) {
+  const auto [id, n] = number_of(f);
+  if (id.empty()) return;
+  const std::string_view machine = f.values[JournalFields::kMachineId].substr(0, kMostId);
+  for (Writer& w : writers_)
+    if (w.machine == machine) w.last = std::min(w.last, n);
+  writer(id, machine).last = n;
+}
+
+// "WRITER:MACHINE:LAST,…", in the order in which they are forgotten.
+std::string JournalSequence::to_text() const {
+  std::string text = fmt::format("{:x}", next_writer_);
+  for (const Writer& w : writers_) text += fmt::format(",{}:{}:{:x}", as_word(w.id), as_word(w.machine), w.last);
+  return text;
+}
+
+bool JournalSequence::from_text(std::string_view text) {
+  const auto number = [](std::string_view digits, uint64_t& to) {
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), to, 16);
+    return error == std::errc() && stop == digits.data() + digits.size();
+  };
+  const size_t head = std::min(text.find(','), text.size());
+  if (!number(text.substr(0, head), next_writer_) || next_writer_ >= writers_.size()) return false;
+  text.remove_prefix(head);
+  last_writer_ = 0;
+  for (Writer& w : writers_) {
+    if (!text.starts_with(',')) return false;
+    text.remove_prefix(1);
+    const std::string_view one = text.substr(0, text.find(','));
+    const size_t first = one.find(':'), second = one.rfind(':');
+    w.run = 0;
+    if (first == second || !from_word(one.substr(0, first), w.id) || w.id.size() > kMostId) return false;
+    if (!from_word(one.substr(first + 1, second - first - 1), w.machine) || w.machine.size() > kMostId) return false;
+    if (!number(one.substr(second + 1), w.last)) return false;
+    text.remove_prefix(one.size());
+  }
+  return text.empty();
+}
+
+std::string JournalRecords::to_text() const {
+  std::string text = fmt::format("{} {:x}", sequence_.to_text(), next_unfinished_);
+  for (const std::string& stream : unfinished_) text += " " + as_word(stream);
+  return text;
+}
+
+bool JournalRecords::from_text(std::string_view text) {
+  if (!sequence_.from_text(cut_word(text))) return false;
+  const std::string_view next = cut_word(text);
+  const auto [stop, error] = std::from_chars(next.data(), next.data() + next.size(), next_unfinished_, 16);
+  if (error != std::errc() || stop != next.data() + next.size() || next_unfinished_ >= unfinished_.size()) return false;
+  for (std::string& stream : unfinished_)
+    if (!from_word(cut_word(text), stream) || stream.size() > 64) return false;
+  return text.empty();
 }
 
 // Is this the rest of a line? And does it go on itself?
@@ -131,19 +258,19 @@ bool JournalRecords::continues(const JournalFields& f) {
 }
 
 // In journald's own name, as it admits what it dropped itself.
-JournalTook JournalRecords::admit_loss(uint64_t missing, const JournalFields& f, Record& out) {
+void JournalRecords::admit(std::string_view what, const JournalFields& f, Record& out) {
   static constexpr Origin kJournald{"systemd-journald.service", "systemd-journal", "driver", 0};
   const int64_t micros = micros_of(f);
-  admission_ = fmt::format("Missed {} entries of the journal", missing);
+  admission_ = what;
+  admission_.append(kRecordPadding, '\0');
   out = {};
   if (micros >= 0 && micros <= kLatest) out.time = Instant{Duration{micros}};
   out.host = f.values[JournalFields::kHostname];
   out.program = "systemd-journald";
-  out.message = admission_;
-  out.length = static_cast<uint32_t>(admission_.size());
+  out.message = std::string_view(admission_).substr(0, what.size());
+  out.length = static_cast<uint32_t>(what.size());
   out.note = &tags_.slot_of(out.host, out.program).note;
   out.origin = &kJournald;
-  return JournalTook::kLoss;
 }
 
 JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
@@ -151,7 +278,8 @@ JournalTook JournalRecords::fill(const JournalFields& f, Record& out) {
   if (!std::exchange(loss_told_, false)) {
     if (const uint64_t missing = sequence_.missing_before(f); missing > 0) {
       loss_told_ = true;
-      return admit_loss(missing, f, out);
+      admit(fmt::format("Missed {} entries of the journal", missing), f, out);
+      return JournalTook::kLoss;
     }
   }
   if (!f.present[F::kMessage]) return JournalTook::kNothing;

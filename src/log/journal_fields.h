@@ -61,6 +61,7 @@ struct JournalFields {
     kSeqnum,
     kSeqnumId,
     kSyslogRaw,
+    kMachineId,
     kCount,
   };
   // The index of a field that is wanted; kCount: not wanted.
@@ -81,7 +82,10 @@ struct JournalFields {
 // How holes in the numbers of a journal are to be read.
 enum class Holes : uint8_t { kAreLosses, kAfterAWholeRun, kMeanNothing };
 
-// The numbers of one journal, or of several writers' that were merged.
+// The numbers of one journal, or of several writers' that were merged. Up to systemd 253 journald takes the numbers
+// for all its files from one counter, but system.journal and each user's have a sequence id of their own: so what is
+// missing in one may stand in another of the same machine (_MACHINE_ID). A merged file of many machines
+// (systemd-journal-remote) has one id.
 class JournalSequence {
  public:
   static constexpr uint64_t kWholeRun = 1000;
@@ -89,13 +93,27 @@ class JournalSequence {
   explicit JournalSequence(Holes holes) : holes_(holes) {}
   // How many entries are missing right before this one; 0: none, or it can't be told.
   uint64_t missing_before(const JournalFields& fields);
+  // The same for kAreLosses, without taking it for read; else 0.
+  uint64_t would_miss_before(const JournalFields& fields) const;
+  void read_holes_as(Holes holes) { holes_ = holes; }
+  // Was something of its writer, or of another on its machine, read before?
+  bool knows(const JournalFields& fields) const;
+  // From now on, this entry is the last of its writer that was read, whatever was before.
+  void stand_at(const JournalFields& fields);
+
+  // As words without blanks in them, for a position. Not `run`: kAfterAWholeRun is for pipes.
+  std::string to_text() const;
+  bool from_text(std::string_view text);
 
  private:
   struct Writer {
-    std::string id;
+    std::string id, machine;
     uint64_t last = 0, run = 0;
   };
-  Writer& writer(std::string_view id);
+  Writer& writer(std::string_view id, std::string_view machine);
+  uint64_t highest(std::string_view machine) const;
+  uint64_t hole_before(std::string_view id, std::string_view machine, uint64_t n) const;
+  bool believes(const Writer& writer) const;
 
   Holes holes_;
   std::array<Writer, 8> writers_;
@@ -112,10 +130,16 @@ class JournalRecords {
   explicit JournalRecords(Holes holes) : sequence_(holes) {}
   // kNothing: no message, or no time. The record refers to `fields` and to this object.
   JournalTook fill(const JournalFields& fields, Record& out);
+  // A loss of which nothing but this is known, told before the entry of `fields` as fill() tells one.
+  void admit(std::string_view what, const JournalFields& fields, Record& out);
+  JournalSequence& sequence() { return sequence_; }
+
+  // What reading left behind, as one line of text: the numbers of the sequence, lines that go on in another entry.
+  std::string to_text() const;
+  bool from_text(std::string_view text);
 
  private:
   bool continues(const JournalFields& fields);
-  JournalTook admit_loss(uint64_t missing, const JournalFields& fields, Record& out);
 
   JournalSequence sequence_;
   bool loss_told_ = false;  // of the entry that is filled again

@@ -1,25 +1,19 @@
 // The journal through libsystemd (sd-journal(3)).
 #include <fmt/format.h>
 #include <sys/stat.h>
-#include <systemd/sd-journal.h>
 
-#include <array>
 #include <cerrno>
-#include <cstdlib>
 #include <cstring>
 #include <utility>
 
 #include "log/journal.h"
+#include "log/journal_entry_systemd.h"
+#include "log/journal_fault.h"
 #include "log/journal_fields.h"
 #include "log/line_source.h"
 
 namespace mailward {
 namespace {
-
-struct CloseJournal {
-  void operator()(sd_journal* j) const { sd_journal_close(j); }
-};
-using Journal = std::unique_ptr<sd_journal, CloseJournal>;
 
 Result<Journal> open_it(const std::string& where) {
   sd_journal* raw = nullptr;
@@ -57,13 +51,19 @@ class SystemdStream final : public RecordStream {
   Result<bool> next(Record& out) override {
     while (true) {
       if (!std::exchange(again_, false)) {
+        const MappedReading reading;
         const int code = sd_journal_next(journal_.get());
         if (code < 0) return fail(fmt::format("the journal can't be read further: {}", std::strerror(-code)));
         if (code == 0) return false;
         ++figures_.lines;
-        read_fields();
+        const bool whole = entry_.read(journal_.get());
+        figures_.bytes += entry_.bytes();
+        if (!whole || reading.faulted()) {
+          ++figures_.no_header;
+          continue;
+        }
       }
-      switch (records_.fill(fields_, out)) {
+      switch (records_.fill(entry_.fields(), out)) {
         case JournalTook::kLoss:
           again_ = true;
           return true;
@@ -82,37 +82,8 @@ class SystemdStream final : public RecordStream {
   }
 
  private:
-  // Copied: libsystemd may move its windows over the file with the next field.
-  void read_fields() {
-    fields_.clear();
-    const void* data = nullptr;
-    size_t size = 0;
-    sd_journal_restart_data(journal_.get());
-    while (sd_journal_enumerate_available_data(journal_.get(), &data, &size) > 0) {
-      const std::string_view field(static_cast<const char*>(data), size);
-      figures_.bytes += size;
-      const size_t sign = field.find('=');
-      if (sign == std::string_view::npos) continue;
-      keep(JournalFields::find(field.substr(0, sign)), field.substr(sign + 1));
-    }
-    uint64_t micros = 0;
-    if (sd_journal_get_realtime_usec(journal_.get(), &micros) >= 0)
-      keep(JournalFields::kRealtime, fmt::format("{}", micros));
-    char* cursor = nullptr;  // sd_journal_get_seqnum(3) came with systemd 254; a cursor has the number as well
-    if (sd_journal_get_cursor(journal_.get(), &cursor) < 0) return;
-    keep(JournalFields::kCursor, cursor);
-    std::free(cursor);
-  }
-
-  void keep(JournalFields::Field field, std::string_view value) {
-    if (field == JournalFields::kCount || fields_.present[field]) return;
-    kept_[field].assign(value);
-    fields_.set(field, kept_[field]);
-  }
-
   Journal journal_;
-  JournalFields fields_;
-  std::array<std::string, JournalFields::kCount> kept_;
+  JournalEntry entry_;
   JournalRecords records_;
   bool again_ = false;  // a loss before this entry was told
 };

@@ -35,7 +35,7 @@ struct LogSet {
   std::vector<LogPart> parts;  // oldest first; at least one
 };
 
-// In two steps, between which the process locks itself in (lockdown.h): what a decompressor or a form
+// In two steps, between which the process locks itself in (lockdown/lockdown.h): what a decompressor or a form
 // makes of an attacker's bytes is then all that it can do.
 //
 // First: opens, and reads nothing but what the system and libsystemd say of the files. `parts` are in the

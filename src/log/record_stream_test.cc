@@ -8,11 +8,11 @@
 #include <fstream>
 #include <nlohmann/json.hpp>
 
+#include "base/test_folder.h"
 #include "log/base_year.h"
 #include "log/journal_fields.h"
 #include "log/json_scan.h"
 #include "log/log_set.h"
-#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -15,8 +15,8 @@
 #include <fstream>
 #include <thread>
 
-#include "log/line_source.h"
 #include "base/test_folder.h"
+#include "log/line_source.h"
 
 namespace mailward {
 namespace {

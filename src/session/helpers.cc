@@ -21,6 +21,10 @@ bool may_be_about(const Event& helpers, bool apart) { return !helpers.apart || !
 
 }  // namespace
 
+void Helpers::overdue(Instant now, const Take& take) {
+  while (is_overdue(now)) put_out(first_, take);
+}
+
 uint8_t helper_number(std::string_view name) { return static_cast<uint8_t>(1 + hash::text(name, 417) % 31); }
 
 // Helpers may be asked without the domain, and in small letters. 0: no name.

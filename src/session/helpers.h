@@ -51,6 +51,8 @@ class Helpers {
   // Hands on the events in the order in which they were written, but those of helpers, which wait. What is
   // handed on lives until `take` returns.
   void pass(std::span<Event> events, const Take& take);
+  // It is so late by now, though no event said so: what has waited too long is put out.
+  void overdue(Instant now, const Take& take);
   // No more come: what still waits is put out.
   void finish(const Take& take);
 

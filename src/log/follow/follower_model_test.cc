@@ -16,9 +16,9 @@
 #include <random>
 #include <set>
 
+#include "base/test_folder.h"
 #include "log/follow/follower.h"
 #include "log/follow/test_packer.h"
-#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

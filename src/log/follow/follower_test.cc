@@ -13,8 +13,8 @@
 #include <fstream>
 #include <thread>
 
-#include "log/follow/test_packer.h"
 #include "base/test_folder.h"
+#include "log/follow/test_packer.h"
 
 namespace mailward {
 namespace {

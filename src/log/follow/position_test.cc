@@ -8,10 +8,10 @@
 #include <filesystem>
 #include <fstream>
 
+#include "base/test_folder.h"
 #include "log/follow/reading.h"
 #include "log/follow/test_packer.h"
 #include "log/follow/text_hash.h"
-#include "base/test_folder.h"
 
 namespace mailward {
 namespace {

@@ -1,0 +1,40 @@
+# What lies beside the program, and the Debian package (./dev package). The files that a package puts into /etc and
+# the systemd units are a component of their own: a plain `cmake --install` leaves them out.
+set(examples share/doc/mailward/examples)
+install(FILES packaging/mailward.toml packaging/ignore.txt packaging/debian/cron DESTINATION ${examples})
+install(DIRECTORY packaging/systemd packaging/openbsd DESTINATION ${examples} COMPONENT elsewhere)
+install(FILES docs/from-your-scripts.md docs/firewalls.md docs/configuration.md docs/policies.md DESTINATION share/doc/mailward)
+
+install(FILES packaging/mailward.toml packaging/ignore.txt DESTINATION /etc/mailward COMPONENT debian EXCLUDE_FROM_ALL)
+install(DIRECTORY DESTINATION /etc/mailward/rules.d COMPONENT debian EXCLUDE_FROM_ALL)
+file(GLOB units CONFIGURE_DEPENDS packaging/systemd/*.service packaging/systemd/*.timer)
+install(FILES ${units} DESTINATION /lib/systemd/system COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES packaging/systemd/mailward.tmpfiles DESTINATION /usr/lib/tmpfiles.d RENAME mailward.conf COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES packaging/completions/_mailward DESTINATION share/zsh/vendor-completions COMPONENT debian EXCLUDE_FROM_ALL)
+install(FILES LICENSE DESTINATION share/doc/mailward RENAME copyright COMPONENT debian EXCLUDE_FROM_ALL)
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME mailward)
+set(CPACK_PACKAGE_CONTACT "mailward <mailward@localhost>")
+set(CPACK_COMPONENTS_ALL Unspecified debian)
+set(CPACK_COMPONENTS_GROUPING ALL_COMPONENTS_IN_ONE)
+set(CPACK_DEB_COMPONENT_INSTALL ON)
+set(CPACK_SET_DESTDIR ON)
+set(CPACK_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_INSTALL_DEFAULT_DIRECTORY_PERMISSIONS OWNER_READ OWNER_WRITE OWNER_EXECUTE GROUP_READ GROUP_EXECUTE WORLD_READ WORLD_EXECUTE)
+set(CPACK_OUTPUT_FILE_PREFIX ${CMAKE_BINARY_DIR}/package)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION mail)
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+# nft: to look at what is banned, and to take the table out when the package goes.
+set(CPACK_DEBIAN_PACKAGE_DEPENDS "adduser, nftables, tzdata")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "keeps attackers on mail servers out")
+set(CPACK_DEBIAN_PACKAGE_DESCRIPTION "Reads the logs of mail daemons, follows each session, says who guesses
+passwords, connects and vanishes, harvests recipients or tries to relay, and
+closes the firewall to them.")
+set(CPACK_DEBIAN_PACKAGE_CONTROL_STRICT_PERMISSION ON)
+foreach(script conffiles postinst prerm postrm)
+  list(APPEND CPACK_DEBIAN_PACKAGE_CONTROL_EXTRA ${CMAKE_SOURCE_DIR}/packaging/debian/${script})
+endforeach()
+include(CPack)
