@@ -114,6 +114,9 @@ Outcome<int> by_hand(const GlobalOptions& globals, const Request& request) {
 Outcome<int> ban(const GlobalOptions& globals, const HandOptions& options) {
   const auto network = network_typed(options.network);
   if (!network) return std::unexpected(network.error());
+  if (network->prefix < (network->address.is_v4() ? kWidestByHand4 : kWidestByHand6))
+    return wrong_usage(fmt::format("{} is too wide to be banned: /{} is the widest for IPv4, /{} for IPv6",
+                                   format_network(*network), kWidestByHand4, kWidestByHand6));
   const auto length = parse_duration(options.length);
   if (!length || *length <= Duration(0))
     return wrong_usage(fmt::format("--for wants a duration (15m, 24h, 7d), not '{}'", for_terminal(options.length)));

@@ -68,7 +68,8 @@ TEST(Config, RefusesWithPlaceAndWhatWasExpected) {
                "x.toml:2:1: unknown key \"policey\" in [judge] (did you mean policy?); known here: policy, "
                "local_domains, ignore, brake"},
            Row{"[jugde]\n",
-               "x.toml:1:2: unknown key \"jugde\" (did you mean judge?); known here: input, judge, firewall, report, ledger, daemon"},
+               "x.toml:1:2: unknown key \"jugde\" (did you mean judge?); known here: input, judge, firewall, report, "
+               "ledger, daemon"},
            Row{"[judge]\nbrake = \"many\"\n", "x.toml:2:9: brake must be a whole number"},
            Row{"[judge]\nbrake = 0\n", "x.toml:2:9: brake must be from 1 to 1000000000"},
            Row{"[firewall.command]\nban = []\n",

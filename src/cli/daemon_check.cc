@@ -49,6 +49,10 @@ std::string describe_firewall(const FirewallConfig& firewall) {
                     firewall.ports.all ? "all ports" : fmt::format("ports {}", fmt::join(firewall.ports.some, ", ")));
   if (firewall.backend == "pf")
     text += fmt::format(", table {}{}", firewall.table, firewall.anchor.empty() ? "" : " in anchor " + firewall.anchor);
+  if (firewall.backend == "crowdsec")
+    text +=
+        "; in its mode nftables, crowdsec-firewall-bouncer takes only the first address of a network, as IPv6 is "
+        "banned: use its mode iptables";
   if (firewall.backend == "command") text += fmt::format(": {}", fmt::join(firewall.ban_command, " "));
   return text;
 }
@@ -109,12 +113,12 @@ Outcome<int> check_daemon(const GlobalOptions& globals, DaemonConfig config) {
   }
   text += fmt::format("ledger     {}{}\n", for_terminal(path, 1000), there ? "" : " (would be made)");
   text += fmt::format("firewall   {}\n", describe_firewall(config.firewall));
-  text += fmt::format("never      {} besides what is this host's own\n",
-                      counted(config.protects.size(), "address or network of the ignore list"));
+  text += fmt::format("never      what is this host's own, and {} of the ignore list\n",
+                      counted(config.protects.size(), "line"));
   std::string told;
   const auto bans = try_it(std::move(config), there, told);
   if (!bans) return std::unexpected(bans.error());
-  text += fmt::format("would read {}\n\n", for_terminal(told, 1000));
+  text += fmt::format("new        {}\n\n", for_terminal(told, 1000));
   const BansView view{screen_of(surroundings_of(STDOUT_FILENO), globals.color_choice()), local_time(zone), now, false};
   if (bans->empty()) {
     text += "Nobody would be banned now.\n";

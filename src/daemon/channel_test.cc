@@ -24,7 +24,9 @@ TEST(ChannelTest, MessagesComeWholeAndInOrderWhateverTheirSizes) {
   std::jthread writer([&, f = &from] {
     for (size_t i = 0; i < sent.size(); ++i) {
       f->put(static_cast<uint8_t>(i), sent[i]);
-      if (i % 7 == 0) ASSERT_TRUE(f->flush_all());
+      if (i % 7 == 0) {
+        ASSERT_TRUE(f->flush_all());
+      }
     }
     ASSERT_TRUE(f->flush_all());
   });

@@ -139,7 +139,8 @@ TEST(RequestsTest, Lines) {
   EXPECT_EQ(parse_request("  ban   192.0.2.7  1h ")->network, *parse_network("192.0.2.7/32"));
   for (const char* line :
        {"", " ", "stat", "status now", "ban", "ban 192.0.2.7", "ban 192.0.2.1/24 7d", "ban 192.0.2.7 0s",
-        "ban 192.0.2.7 soon", "ban 192.0.2.7 1h maybe", "unban", "unban x", "unban 192.0.2.7 1h", "\xff\x1b[2J"}) {
+        "ban 192.0.2.7 soon", "ban 192.0.2.7 1h maybe", "ban 0.0.0.0/0 1h force", "ban ::/0 1h force",
+        "ban 192.0.0.0/7 1h force", "unban", "unban x", "unban 192.0.2.7 1h", "\xff\x1b[2J"}) {
     const auto request = parse_request(line);
     ASSERT_FALSE(request) << line;
     EXPECT_EQ(request.error().message.find('\x1b'), std::string::npos);

@@ -50,6 +50,9 @@ Result<Request> parse_request(std::string_view line) {
     if (!network) return fail(fmt::format("'{}' is no address and no network", for_terminal(words[1])));
     request.network = *network;
     if (least == 2) return request;
+    if (network->prefix < (network->address.is_v4() ? kWidestByHand4 : kWidestByHand6))
+      return fail(fmt::format("{} is too wide to be banned; /{} is the widest", words[1],
+                              network->address.is_v4() ? kWidestByHand4 : kWidestByHand6));
     const auto length = parse_duration(words[2]);
     if (!length || *length <= Duration(0)) return fail(fmt::format("'{}' is no duration", for_terminal(words[2])));
     request.length = *length;

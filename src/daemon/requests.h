@@ -13,6 +13,9 @@ namespace mailward {
 // The ledger's word, where a policy's name stands, for a ban by hand of what is protected.
 inline constexpr std::string_view kForced = "forced";
 
+// Shorter prefixes are never banned, whoever insists: that would be a good part of the world.
+inline constexpr int kWidestByHand4 = 8, kWidestByHand6 = 16;
+
 struct Request {
   enum class Verb : uint8_t { kStatus, kSync, kReload, kBan, kUnban } verb = Verb::kStatus;
   Network network;

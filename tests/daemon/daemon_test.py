@@ -201,7 +201,7 @@ class Daemon(unittest.TestCase):
         self.assertIn("logged in from", done.stderr)
         self.assertEqual(self.ask("ban", "198.51.100.7", "--force").returncode, 0)
         self.until(lambda: self.called_for("ban", "198.51.100.7"), "who insists gets it")
-        for wrong in (("ban",), ("ban", "x"), ("ban", "192.0.2.1/24"), ("ban", "192.0.2.9", "--for", "soon"), ("unban",)):
+        for wrong in (("ban",), ("ban", "x"), ("ban", "192.0.2.1/24"), ("ban", "192.0.2.9", "--for", "soon"), ("ban", "0.0.0.0/0", "--force"), ("unban",)):
             self.assertEqual(self.ask(*wrong).returncode, 2, wrong)
 
     # ------------------------------------------------------------ configuration
