@@ -18,7 +18,6 @@ class BansInForce {
  public:
   struct Entry {
     Instant since, until;
-    bool judged = true;
     bool forced = false;
   };
 

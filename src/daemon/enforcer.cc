@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <mutex>
 #include <utility>
 
 namespace mailward {
@@ -26,7 +25,7 @@ struct Enforcer::Job {
   std::shared_ptr<bool> alive;
   Enforcer* owner = nullptr;
   Instant now;
-  bool look = false, prepare = false;
+  bool look = false;
   std::vector<Network> in, out;
   std::vector<Ban> bans;
   std::deque<std::string> reasons;
@@ -119,7 +118,6 @@ void Enforcer::queue(const Network& network) {
 
 void Enforcer::all_desired() {
   begun_ = true;
-  todo_.assign(leaving_.begin(), leaving_.end());
   must_look_ = true;
   settled_ = false;
   go_on();
@@ -186,7 +184,7 @@ void Enforcer::start(std::unique_ptr<Job> job) {
 
 void Enforcer::done(Job& job) {
   running_ = false;
-  if (!job.trouble.empty()) return failed(job.trouble);
+  if (!job.trouble.empty()) return failed(job);
   health_.trouble.clear();
   pause_ = milliseconds(0);
   if (job.look) looked(job);
@@ -194,12 +192,13 @@ void Enforcer::done(Job& job) {
   go_on();
 }
 
-void Enforcer::failed(const std::string& why) {
-  // Some of it may be done: all is looked at again.
+void Enforcer::failed(const Job& job) {
+  // Some of it may be done: all is looked at again. Whom to let in a firewall that can't be asked doesn't know.
   for (auto& [network, wanted] : wanted_) wanted.queued = false;
+  leaving_.insert(job.out.begin(), job.out.end());
   todo_.clear();
   must_look_ = true;
-  health_.trouble = why;
+  health_.trouble = job.trouble;
   // The first time at once: somebody may have changed what is ours, and all that is needed is to put it in again.
   pause_ = pause_.count() == 0 ? kRightAway : std::clamp(pause_ * 2, kFirstPause, kLongestPause);
   retry_ = Steady::now() + pause_;
@@ -229,13 +228,12 @@ void Enforcer::looked(Job& job) {
   const auto leaves = [&](const Network& n) { return leaving_.contains(n) || (strays_go_ && !firewall_->is_shared()); };
   std::vector<Network> asked;
   for (const Network& n : strays) {
-    if (leaves(n)) {
+    if (leaves(n))
       leaving_.insert(n);
-      todo_.push_back(n);
-    } else if (strays_go_) {
+    else if (strays_go_)
       asked.push_back(n);
-    }
   }
+  todo_.insert(todo_.end(), leaving_.begin(), leaving_.end());
   if (asked.empty()) return;
   ++asked_;
   told_.strays(asked);

@@ -81,7 +81,7 @@ class Enforcer {
   void start(std::unique_ptr<Job> job);
   void done(Job& job);
   void looked(Job& job);
-  void failed(const std::string& why);
+  void failed(const Job& job);
   void let_through();
   void forget_over();
   void arm();

@@ -6,6 +6,7 @@
 #include <map>
 #include <mutex>
 #include <set>
+#include <utility>
 
 namespace mailward {
 namespace {
@@ -14,6 +15,8 @@ struct Wall {
   std::mutex mutex;
   std::map<Network, Instant> held;
   bool down = false, ends = true, shared = false;
+  bool hides = false;       // held() tells nothing
+  bool fails_once = false;  // the next change
   int looks = 0;
 };
 
@@ -28,7 +31,8 @@ class Pretended final : public Firewall {
     const std::lock_guard lock(wall_->mutex);
     ++wall_->looks;
     std::vector<Held> all;
-    for (const auto& [network, until] : wall_->held) all.push_back({network, until});
+    for (const auto& [network, until] : wall_->held)
+      if (!wall_->hides) all.push_back({network, until});
     return all;
   }
 
@@ -47,6 +51,7 @@ class Pretended final : public Firewall {
   Result<void> take_out(std::span<const Network> networks) override {
     if (auto good = up(); !good) return good;
     const std::lock_guard lock(wall_->mutex);
+    if (std::exchange(wall_->fails_once, false)) return fail("not this time");
     for (const Network& n : networks) wall_->held.erase(n);
     return {};
   }
@@ -171,6 +176,18 @@ TEST_F(EnforcerTest, WhatFailedIsDoneWhenTheFirewallIsUpAgain) {
   settle();
   EXPECT_EQ(held(), (Set{"192.0.2.2/32"}));
   EXPECT_EQ(health_.trouble, "");
+}
+
+// As after a new start: the ledger knows that he was let in, the firewall can't be asked whether he is.
+TEST_F(EnforcerTest, ALettingInThatFailedIsTriedAgain) {
+  make();
+  wall_->hides = true;
+  wall_->held[*parse_network("192.0.2.1/32")] = now_ + std::chrono::hours(1);
+  enforcer_->release(*parse_network("192.0.2.1/32"));
+  wall_->fails_once = true;
+  enforcer_->all_desired();
+  settle();
+  EXPECT_EQ(held(), Set{});
 }
 
 TEST_F(EnforcerTest, TheBrakeHoldsBackWhatIsNewAndNotWhatTheLedgerHad) {

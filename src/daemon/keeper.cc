@@ -28,6 +28,7 @@ namespace {
 constexpr uint64_t kTick = 1000;        // ms between looks at what only time brings, while there is any
 constexpr uint64_t kCommitAgain = 250;  // ms after a commit that failed
 constexpr size_t kMostHeldBack = size_t{1} << 20;
+constexpr Duration kForgetEvery = std::chrono::minutes(1);  // bans that are over
 
 class Keeper {
  public:
@@ -108,9 +109,8 @@ class Keeper {
     auto rows = ledger_->bans(now(), false);
     if (!rows) return std::unexpected(rows.error());
     for (const BanRow& row : *rows) {
-      const bool judged = row.origin == "judged";
       const bool forced = row.policy == kForced;
-      const BansInForce::Entry entry{row.since, row.until, judged, forced};
+      const BansInForce::Entry entry{row.since, row.until, forced};
       if (!forced && config_.guard->refuses(row.network)) {
         withdraw(row.network, entry);
         desire(row.network);
@@ -206,7 +206,7 @@ class Keeper {
   void apply(const LiveChange& change, Instant when) {
     const LiveBan& ban = change.ban;
     ledger_->note(change, judge_->policies(), now());
-    const BansInForce::Entry entry{ban.since, ban.until, true, false};
+    const BansInForce::Entry entry{ban.since, ban.until, false};
     if (change.what == LiveChange::What::kWithdraw) {
       bans_.remove(ban.network, ban.since);
       ++standing_.withdrawn;
@@ -218,7 +218,6 @@ class Keeper {
     if (brake_.pass(1, when) == 0 && held_back_.size() < kMostHeldBack) {
       if (held_back_.empty()) warn("more new bans than the brake allows in a minute: the rest follows");
       held_back_.push_back({ban.network, ban.policy});
-      ++standing_.braked;
       return;
     }
     desire(ban.network, name_of(ban.policy));
@@ -307,6 +306,10 @@ class Keeper {
     helpers_.save(helpers);
     ledger_->note_part("judge", judge.take());
     ledger_->note_part("helpers", helpers.take());
+    if (now() - forgot_ > kForgetEvery || now() < forgot_) {
+      forgot_ = now();
+      bans_.forget_over(forgot_);
+    }
     Encoder present;
     present.time(now());
     ledger_->note_part("present", present.take());
@@ -470,6 +473,7 @@ class Keeper {
     if (request->changes() && !may_change) return reply(error("only root, or who runs the daemon, may do that"));
     switch (request->verb) {
       case Request::Verb::kStatus:
+        bans_.forget_over(now());
         return reply(standing_.to_json(config_, bans_.size(), held_back_.size(), now()));
       case Request::Verb::kSync:
         return when_stored([reply] { reply(ok("")); });
@@ -502,7 +506,7 @@ class Keeper {
     row.policy = request.force ? std::string(kForced) : "";
     row.count = 0;
     ledger_->note(row);
-    bans_.add(row.network, {row.since, row.until, false, request.force});
+    bans_.add(row.network, {row.since, row.until, request.force});
     desire(row.network, "manual");
     when_stored([reply, row] {
       reply(ok(fmt::format("{} is banned until {}", format_network(row.network), format_instant(row.until, false))));
@@ -512,12 +516,13 @@ class Keeper {
   void unban_by_hand(const Request& request, const Control::Reply& reply) {
     const std::vector<Network> within = bans_.within(request.network, now());
     const std::vector<Network> around = bans_.around(request.network, now());
-    for (const Network& n : within)
-      for (const auto& entry : bans_.of(n)) withdraw(n, entry);
     judge_->pardon(request.network, now(), changes_);
     for (const LiveChange& change : changes_) apply(change, now());
     changes_.clear();
-    for (const Network& n : within) desire(n);
+    for (const Network& n : within) {  // those by hand, which the judge doesn't know
+      for (const auto& entry : bans_.of(n)) withdraw(n, entry);
+      desire(n);
+    }
     std::string sentence = within.empty() ? fmt::format("{} was not banned", format_network(request.network))
                                           : fmt::format("{} is let in again", format_network(request.network));
     for (const Network& n : around)
@@ -555,7 +560,7 @@ class Keeper {
     if (helper_) helper_->flush_all();
   }
 
-  // One part alone guards nobody: the helper starts all anew, from what is stored.
+  // One part alone guards nobody: the supervisor starts all anew, from what is stored.
   void gone(std::string_view who) {
     if (finished_) return;
     finished_ = true;
@@ -594,6 +599,7 @@ class Keeper {
   };
   std::deque<HeldBack> held_back_;
   Instant reached_ = kNoInstant;
+  Instant forgot_{};
   Standing standing_;
   std::vector<Event> events_;
   std::vector<LiveChange> changes_;

@@ -30,7 +30,7 @@ struct Standing {
 
   Instant started = kNoInstant;
   std::vector<Input> inputs;
-  uint64_t events = 0, bans = 0, withdrawn = 0, braked = 0;
+  uint64_t events = 0, bans = 0, withdrawn = 0;
   FirewallHealth firewall;
   std::string ledger_trouble;
   std::deque<Warning> warnings;

@@ -329,7 +329,7 @@ class Daemon(unittest.TestCase):
         number = 300
         for n in range(number):
             self.write(guess(f"198.51.{100 + n // 250}.{1 + n % 250}"))
-            os.rename(self.log, f"{self.log}.1") if n % 3 else os.rename(self.log, f"{self.log}.{1 + n % 3}")
+            os.rename(self.log, self.log + ".1")
             if n % 10 == 0:
                 time.sleep(0.02)
             self.write("")
